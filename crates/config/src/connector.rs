@@ -1,0 +1,94 @@
+//! The connector types that a configuration may name.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+
+use crate::model::{Batch, EventSchema, SINK_KEYS, SOURCE_KEYS};
+
+/// One `type:` of source or sink. The binary lists all it has.
+#[derive(Clone, Debug)]
+pub struct ConnectorType {
+    /// The word after `type:`.
+    pub name: &'static str,
+    /// What it is.
+    pub role: Role,
+    /// The JSON Schema of its own configuration struct.
+    pub schema: Schema,
+}
+
+/// What a connector is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Collects.
+    Source,
+    /// Delivers.
+    Sink(SinkTraits),
+}
+
+/// What sinks of one type have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkTraits {
+    /// The default of `schema`.
+    pub schema: EventSchema,
+    /// The default of `batch`.
+    pub batch: Batch,
+    /// The key that says where a sink writes, when two sinks must not write to the same place.
+    pub destination: Option<&'static str>,
+}
+
+impl ConnectorType {
+    /// A source type whose own keys are the fields of `C`.
+    ///
+    /// # Panics
+    /// When `C` has a key that all sources have (`type`, `labels`).
+    pub fn source<C: JsonSchema>(name: &'static str) -> Self {
+        Self::new::<C>(name, Role::Source, SOURCE_KEYS)
+    }
+
+    /// A sink type whose own keys are the fields of `C`.
+    ///
+    /// # Panics
+    /// When `C` has a key that all sinks have (`type`, `schema`, `ocsf_version`, `keep_raw`, `from`, `batch`, `retry`).
+    pub fn sink<C: JsonSchema>(name: &'static str, traits: SinkTraits) -> Self {
+        Self::new::<C>(name, Role::Sink(traits), SINK_KEYS)
+    }
+
+    fn new<C: JsonSchema>(name: &'static str, role: Role, common: &[&str]) -> Self {
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
+        let own = schema.get("properties").and_then(|properties| properties.as_object());
+        for key in common {
+            assert!(
+                !own.is_some_and(|own| own.contains_key(*key)),
+                "connector type `{name}` redefines the key `{key}`"
+            );
+        }
+        Self { name, role, schema }
+    }
+
+    /// Whether it is a source rather than a sink.
+    pub(crate) fn is_source(&self) -> bool {
+        self.role == Role::Source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Own {
+        url: String,
+        labels: u8,
+    }
+
+    #[test]
+    #[should_panic(expected = "connector type `own` redefines the key `labels`")]
+    fn common_key_cannot_be_redefined() {
+        ConnectorType::source::<Own>("own");
+    }
+
+    #[test]
+    fn key_of_the_other_role_is_free() {
+        assert!(!ConnectorType::sink::<Own>("own", SinkTraits::default()).is_source());
+    }
+}

@@ -1,0 +1,262 @@
+//! The state machine: which page to fetch next, and what a page or a failure changes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `begin` | which walk is due, where it starts, and what must be remembered for it |
+//! | `answer` | what a page changes: which records are new, what the first page settles, how a walk closes |
+//! | `failure` | what a failure changes: starting over, smaller windows, later starts |
+//! | `history` | the stretches that are still open, and the holes in them |
+//! | `clock` | whose time it is |
+
+mod answer;
+mod begin;
+mod clock;
+mod failure;
+mod history;
+
+use std::time::Duration;
+
+use pipeline::{Gap, Progress, RecordId, Seen, Timestamp, Wait};
+
+use crate::cursor::Cursor;
+use crate::edges;
+use crate::policy::{Policy, Start};
+use crate::position::{Identity, Kind, Position, VERSION, Walk};
+use clock::Clock;
+use failure::FloorSearch;
+
+/// Kept free between the API's retention and the start of a window, for the time that reading the window takes; also how
+/// exactly the floor of an API that keeps less than expected is looked for.
+const MARGIN: Duration = Duration::from_secs(3600);
+
+/// Collects one stream. See the [crate] for how.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    policy: Policy,
+    position: Position,
+    clock: Clock,
+    /// The kind of walk whose page is asked for and not answered.
+    asked: Option<Kind>,
+    /// The kind of walk that was served last: the others come first.
+    served: Kind,
+    /// When the next walk to the present is due by our own clock; `None` is now.
+    next_poll: Option<Timestamp>,
+    /// A walk to the present that began in this process has closed.
+    has_been_live: bool,
+    /// The first record of the last walk to the present that closed in this process. What the API lists behind it was
+    /// there for that walk to read.
+    top: Option<RecordId>,
+    /// Length of the next history window.
+    window: Duration,
+    floor: FloorSearch,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Fetch this page, then call [`Collector::page`] or [`Collector::failed`].
+    Fetch(Request),
+    /// Nothing to do for a while.
+    Wait(Wait),
+}
+
+/// One page to fetch. All of it is sent, unchanged with every page of a walk but for the cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What the page is for.
+    pub kind: Kind,
+    /// Lower edge of the time filter.
+    pub since: Option<Timestamp>,
+    /// Upper edge of the time filter.
+    pub until: Option<Timestamp>,
+    /// Where the page begins.
+    pub cursor: Option<Cursor>,
+}
+
+/// One page that came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// Identity and time of each record, in the order of the page.
+    pub records: &'a [(RecordId, Option<Timestamp>)],
+    /// Where the next page begins; `None` is the explicit end.
+    pub next: Option<&'a Cursor>,
+    /// The answer's `Date`.
+    pub server_time: Option<Timestamp>,
+}
+
+/// What a page brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Indices of the records to deliver, oldest first.
+    pub deliver: Vec<u32>,
+    /// Holes found.
+    pub gaps: Vec<Gap>,
+    /// Records that are known.
+    pub duplicates: usize,
+    /// Records that are known with other content.
+    pub versions: usize,
+}
+
+/// Why a page could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The API does not know the cursor (any more): the window starts over.
+    CursorUnknown,
+    /// The window starts before what the API keeps: it starts later, and the hole is reported once its size is known.
+    BeforeRetention,
+    /// The API took too long: the window is too large.
+    TimedOut,
+    /// Anything else: the same page is asked for again, after the other walks had their turn.
+    Other,
+}
+
+/// A source's position cannot be resumed from.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is no position, or was edited into something else.
+    #[error("saved position cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// It holds values that make no sense.
+    #[error("saved position makes no sense: {0}")]
+    Nonsense(String),
+    /// It was written by a newer version.
+    #[error("saved position has version {0}, this Towpath reads version {VERSION}")]
+    Newer(u32),
+    /// It is another source's.
+    #[error("saved position belongs to {saved}, not to {configured}")]
+    Other {
+        /// What the position names.
+        saved: String,
+        /// What was configured.
+        configured: String,
+    },
+}
+
+/// Where collection stands, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectorStatus {
+    /// Time up to which collection is complete, but for open history.
+    pub complete_until: Option<Timestamp>,
+    /// A line a walk, and a line a stretch of history that waits.
+    pub walks: Vec<String>,
+}
+
+impl Collector {
+    /// Takes up a saved position, or starts afresh.
+    ///
+    /// # Errors
+    /// A position that is not this source's, or cannot be understood, is refused.
+    pub fn open(
+        policy: Policy,
+        identity: Identity,
+        start: Start,
+        resume: Option<&pipeline::Position>,
+        now: Timestamp,
+    ) -> Result<Self, OpenError> {
+        let position = match resume {
+            Some(saved) => Position::read(saved, &identity)?,
+            None => begin::first(identity, start, clock::believed(now)),
+        };
+        let window = policy.history_window;
+        Ok(Self {
+            policy,
+            position,
+            clock: Clock::default(),
+            asked: None,
+            served: Kind::History,
+            next_poll: None,
+            has_been_live: false,
+            top: None,
+            window,
+            floor: FloorSearch::default(),
+        })
+    }
+
+    /// Says whose records these are, once a record tells. The first answer is kept in the position.
+    ///
+    /// # Errors
+    /// The position is another tenant's.
+    pub fn set_tenant(&mut self, tenant: &str) -> Result<(), OpenError> {
+        match &self.position.tenant {
+            None => self.position.tenant = Some(tenant.into()),
+            Some(saved) if saved != tenant => {
+                let (saved, configured) = (format!("tenant {saved}"), format!("tenant {tenant}"));
+                return Err(OpenError::Other { saved, configured });
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Where collection stands once everything given out so far is delivered.
+    pub fn progress(&self) -> Progress {
+        Progress { position: pipeline::Position::encode(&self.position), prune_before: self.prune_before() }
+    }
+
+    /// What an operator wants to know.
+    pub fn status(&self) -> CollectorStatus {
+        let open = self.position.walks.iter().map(ToString::to_string);
+        let walked = usize::from(self.walk(Kind::History).is_some());
+        let waiting = self.position.history.iter().skip(walked).map(|range| format!("{range}, waiting"));
+        CollectorStatus { complete_until: self.position.complete_until, walks: open.chain(waiting).collect() }
+    }
+
+    /// What to do next. Asked again without an answer in between, it says the same again.
+    pub fn step(&mut self, now: Timestamp) -> Step {
+        if self.asked.is_none() {
+            self.begin_what_is_due(now);
+            self.asked = self.whose_turn();
+        }
+        match self.asked.and_then(|kind| self.walk(kind)) {
+            Some(walk) => Step::Fetch(Request {
+                kind: walk.kind,
+                since: walk.since.map(|since| edges::since(since, self.policy.granularity)),
+                until: walk.until.map(edges::until),
+                cursor: walk.cursor.clone(),
+            }),
+            None => {
+                let duration = self.next_poll.map_or(Duration::ZERO, |due| due.since(now));
+                let nothing_open = self.position.history.is_empty() && self.position.walks.is_empty();
+                Step::Wait(Wait { duration, caught_up: self.has_been_live && nothing_open })
+            }
+        }
+    }
+
+    /// The page that [`Collector::step`] asked for. `seen` has one answer a record, in order. A page that nobody asked
+    /// for changes nothing.
+    pub fn page(&mut self, page: &Page<'_>, seen: &[Seen], now: Timestamp) -> Taken {
+        let Some(at) = self.answered() else { return Taken::default() };
+        let server_now = self.clock.hear(page.server_time, now);
+        let mut taken = answer::sort_out(page, seen, self.policy.order);
+        if self.position.walks[at].began.is_some() || self.first_page(at, server_now, &mut taken.gaps) {
+            self.note(at, page, server_now);
+            match page.next {
+                None => self.close(at, page, server_now, now, &mut taken.gaps),
+                Some(_) if self.may_stop_early(at, page, seen) => {
+                    self.close(at, page, server_now, now, &mut taken.gaps);
+                }
+                Some(next) => self.go_on(at, next, server_now),
+            }
+        }
+        self.give_up_forgotten(server_now, &mut taken.gaps);
+        taken
+    }
+
+    /// The page that [`Collector::step`] asked for could not be had. `server_time` is the answer's `Date`, if it had one.
+    pub fn failed(&mut self, failure: Failure, server_time: Option<Timestamp>, now: Timestamp) {
+        let Some(at) = self.answered() else { return };
+        self.clock.hear(server_time, now);
+        self.fail(at, failure, self.clock.estimate(now));
+    }
+
+    /// The walk whose page was asked for.
+    fn answered(&mut self) -> Option<usize> {
+        let kind = self.asked.take()?;
+        self.served = kind;
+        self.position.walks.iter().position(|walk| walk.kind == kind)
+    }
+
+    fn walk(&self, kind: Kind) -> Option<&Walk> {
+        self.position.walks.iter().find(|walk| walk.kind == kind)
+    }
+}

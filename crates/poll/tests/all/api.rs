@@ -1,0 +1,265 @@
+//! An audit-log API as hostile as the real ones may be. Pure: it answers from a list of records and the time.
+
+use std::time::Duration;
+
+use pipeline::{RecordId, Timestamp};
+use poll::{Cursor, Failure, Request};
+
+pub const SECOND: i64 = 1000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+/// One event of the audit log. Moments are milliseconds by the API's clock.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub id: u64,
+    pub time: i64,
+    /// When the API shows it first.
+    pub visible: i64,
+    /// Its time can be read.
+    pub readable: bool,
+    /// When it shows other content, if ever.
+    pub changes: Option<i64>,
+}
+
+impl Record {
+    pub fn lag(&self) -> i64 {
+        self.visible - self.time
+    }
+
+    pub fn shown_at(&self, now: i64) -> (RecordId, Option<Timestamp>) {
+        let time = self.readable.then(|| Timestamp::from_millis(self.time));
+        let second = time.map_or(RecordId::TIMELESS, Timestamp::second);
+        let content = u64::from(self.changes.is_some_and(|at| at <= now));
+        (RecordId { second, native: self.id, content }, time)
+    }
+}
+
+/// How the API behaves.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    pub newest_first: bool,
+    /// Sorted by time, else by id, which is given in the order of arrival.
+    pub by_time: bool,
+    /// Pages begin at an offset, else behind the last record.
+    pub offsets: bool,
+    pub since_includes: bool,
+    pub until_includes: bool,
+    pub grain: Grain,
+    pub page_size: usize,
+    /// Every so many pages one is empty, with a cursor.
+    pub empty_every: Option<u64>,
+    /// The last page has a cursor all the same; an empty one without follows.
+    pub ends_empty: bool,
+    pub text_cursors: bool,
+    /// Cursors are forgotten after so long.
+    pub cursor_life: Option<i64>,
+    /// What it keeps, and whether an older `since` is refused; else the rest is left out.
+    pub keeps: Option<(i64, bool)>,
+    /// Windows longer than this time out.
+    pub times_out_over: Option<i64>,
+}
+
+/// How the time filter reads its edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// To the second.
+    Second,
+    /// The edge is cut to its midnight.
+    Midnight,
+    /// Edge and event are cut to their day, so that an edge that is exclusive leaves out its whole day.
+    Day,
+}
+
+/// What is wrong with it for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Fails(Failure),
+    /// Only requests with an upper edge fail.
+    HistoryFails(Failure),
+    /// There is always a next page.
+    Endless,
+    /// The next page is the walk's second one.
+    Circle,
+    /// The next page is this one.
+    SameCursor,
+    /// No cursor is known.
+    ForgetsCursors,
+    /// No `Date` in the answers.
+    NoDate,
+}
+
+#[derive(Clone, Debug)]
+struct Issued {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    /// Records listed before it.
+    offset: usize,
+    /// Sort key of the last record before it.
+    after: Option<(i64, u64)>,
+    at: i64,
+    /// The walk's first cursor.
+    first: usize,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub records: Vec<(RecordId, Option<Timestamp>)>,
+    pub next: Option<Cursor>,
+    pub date: Option<Timestamp>,
+}
+
+pub struct Api {
+    pub habits: Habits,
+    /// In the order of listing, oldest first.
+    records: Vec<Record>,
+    issued: Vec<Issued>,
+    pages: u64,
+    /// Everything that was ever shown.
+    pub shown: std::collections::HashSet<RecordId>,
+}
+
+impl Api {
+    pub fn new(habits: Habits, records: &[Record]) -> Self {
+        let mut records = records.to_vec();
+        let by_time = habits.by_time;
+        records.sort_by_key(|record| key(by_time, record));
+        Self { habits, records, issued: Vec::new(), pages: 0, shown: Default::default() }
+    }
+
+    /// `Date` has whole seconds.
+    pub fn date(now: i64) -> Timestamp {
+        Timestamp::from_millis(now.div_euclid(SECOND) * SECOND)
+    }
+
+    pub fn fetch(
+        &mut self,
+        request: &Request,
+        now: i64,
+        faults: &[Fault],
+    ) -> Result<Answer, (Failure, Option<Timestamp>)> {
+        let date = (!faults.contains(&Fault::NoDate)).then(|| Self::date(now));
+        for fault in faults {
+            match *fault {
+                Fault::Fails(failure) => return Err((failure, None)),
+                Fault::HistoryFails(failure) if request.until.is_some() => return Err((failure, date)),
+                Fault::ForgetsCursors if request.cursor.is_some() => {
+                    return Err((Failure::CursorUnknown, date));
+                }
+                _ => {}
+            }
+        }
+        let kept_from = self.habits.keeps.map(|(kept, _)| now - kept);
+        if let (Some((_, true)), Some(since), Some(floor)) = (self.habits.keeps, request.since, kept_from)
+            && since.as_millis() < floor
+        {
+            return Err((Failure::BeforeRetention, date));
+        }
+        if let Some(most) = self.habits.times_out_over {
+            let from = request.since.map_or(now - 1000 * DAY, Timestamp::as_millis);
+            let to = request.until.map_or(now, |until| until.as_millis().min(now));
+            if to - from > most {
+                return Err((Failure::TimedOut, None));
+            }
+        }
+        let cursor = match &request.cursor {
+            None => None,
+            Some(cursor) => {
+                let number: usize = cursor.text().trim_start_matches("c-").parse().expect("a cursor of ours");
+                let issued = &self.issued[number];
+                assert_eq!(
+                    (issued.since, issued.until),
+                    (request.since, request.until),
+                    "filters are frozen for the whole walk"
+                );
+                if self.habits.cursor_life.is_some_and(|life| now - issued.at > life) {
+                    return Err((Failure::CursorUnknown, date));
+                }
+                Some((number, issued.clone()))
+            }
+        };
+        self.pages += 1;
+        Ok(self.list(request, cursor, kept_from, now, faults, date))
+    }
+
+    fn list(
+        &mut self,
+        request: &Request,
+        cursor: Option<(usize, Issued)>,
+        kept_from: Option<i64>,
+        now: i64,
+        faults: &[Fault],
+        date: Option<Timestamp>,
+    ) -> Answer {
+        let (offset, after) = cursor.as_ref().map_or((0, None), |(_, issued)| (issued.offset, issued.after));
+        let empty = self.habits.empty_every.is_some_and(|every| self.pages.is_multiple_of(every));
+        let size = if empty { 0 } else { self.habits.page_size };
+        let is_listed = |record: &&Record| {
+            record.visible <= now
+                && kept_from.is_none_or(|from| record.time >= from)
+                && self.passes(record.time, request)
+        };
+        let is_behind = |record: &&Record| {
+            let key = key(self.habits.by_time, record);
+            self.habits.offsets
+                || after.is_none_or(|after| if self.habits.newest_first { key < after } else { key > after })
+        };
+        let skipped = if self.habits.offsets { offset } else { 0 };
+        let order: Box<dyn Iterator<Item = &Record>> = if self.habits.newest_first {
+            Box::new(self.records.iter().rev())
+        } else {
+            Box::new(self.records.iter())
+        };
+        let mut listed = order.filter(is_listed).filter(is_behind).skip(skipped);
+        let page: Vec<&Record> = listed.by_ref().take(size).collect();
+        let more = listed.next().is_some();
+        drop(listed);
+        let last = page.last().map(|record| key(self.habits.by_time, record)).or(after);
+        let records: Vec<_> = page.iter().map(|record| record.shown_at(now)).collect();
+        let offset = offset + records.len();
+        self.shown.extend(records.iter().map(|(id, _)| *id));
+        let endless = faults.contains(&Fault::Endless);
+        let ends_empty = self.habits.ends_empty && !records.is_empty();
+        let next = (more || endless || ends_empty).then(|| {
+            let first = cursor.as_ref().map_or(self.issued.len(), |(_, issued)| issued.first);
+            let wrong = match &cursor {
+                Some(_) if faults.contains(&Fault::Circle) => Some(first),
+                Some((number, _)) if faults.contains(&Fault::SameCursor) => Some(*number),
+                _ => None,
+            };
+            let (since, until) = (request.since, request.until);
+            let number = wrong.unwrap_or(self.issued.len());
+            if wrong.is_none() {
+                self.issued.push(Issued { since, until, offset, after: last, at: now, first });
+            }
+            let json = if self.habits.text_cursors { format!("\"c-{number}\"") } else { number.to_string() };
+            Cursor::from_json(&json).unwrap()
+        });
+        Answer { records, next, date }
+    }
+
+    fn passes(&self, time: i64, request: &Request) -> bool {
+        let cut = |moment: Timestamp| {
+            let unit = if self.habits.grain == Grain::Second { SECOND } else { DAY };
+            moment.as_millis().div_euclid(unit) * unit
+        };
+        let unit =
+            |time: i64| if self.habits.grain == Grain::Day { time.div_euclid(DAY) * DAY } else { time };
+        let behind = request.since.is_none_or(|since| {
+            if self.habits.since_includes { unit(time) >= cut(since) } else { unit(time) > cut(since) }
+        });
+        let before = request.until.is_none_or(|until| {
+            if self.habits.until_includes { unit(time) <= cut(until) } else { unit(time) < cut(until) }
+        });
+        behind && before
+    }
+}
+
+fn key(by_time: bool, record: &Record) -> (i64, u64) {
+    (if by_time { record.time } else { 0 }, record.id)
+}
+
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap()
+}

@@ -1,0 +1,267 @@
+//! Judges what a collector does by what the API really has.
+
+use std::collections::{HashMap, HashSet};
+
+use pipeline::{Gap, Position, RecordId, Timestamp};
+use serde_json::Value;
+
+use crate::api::{Api, HOUR, MINUTE, Record, SECOND};
+
+/// What a position claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Claim {
+    complete_until: Option<i64>,
+    swept_until: Option<i64>,
+    /// Still open; without an end up to the present.
+    open: Vec<(i64, i64)>,
+}
+
+impl Claim {
+    fn read(position: &Position) -> Self {
+        let json: Value = serde_json::from_str(position.as_str()).unwrap();
+        let moment =
+            |value: &Value| value.as_str().map(|text| text.parse::<Timestamp>().expect("a time").as_millis());
+        let open = json["history"].as_array().unwrap().iter();
+        let open = open.map(|range| {
+            (moment(&range["from"]).unwrap_or(i64::MIN), moment(&range["to"]).unwrap_or(i64::MAX))
+        });
+        Self {
+            complete_until: moment(&json["complete_until"]),
+            swept_until: moment(&json["swept_until"]),
+            open: open.collect(),
+        }
+    }
+
+    fn is_open(&self, time: i64) -> bool {
+        self.open.iter().any(|(from, to)| (*from..=*to).contains(&time))
+    }
+}
+
+pub struct Oracle {
+    records: Vec<Record>,
+    by_id: HashMap<u64, usize>,
+    /// Events before this are not asked for.
+    pub start: i64,
+    /// What the API keeps at least of what was there at the first page: set by it, for `start: all`.
+    pub starts_at_floor: Option<i64>,
+    pub overlap: i64,
+    pub resweep_over: i64,
+    pub resweep_every: i64,
+    pub poll_interval: i64,
+    /// How long the API keeps, by what the policy says and by what it does: the shorter.
+    pub keeps: Option<i64>,
+    /// Our clock was never wrong by more than a little, or the API always told its own.
+    gaps: Vec<(i64, i64)>,
+    /// Given to the sinks, and not forgotten by a crash.
+    given: HashSet<RecordId>,
+    /// Delivered and saved, once.
+    safe: HashSet<RecordId>,
+    opened: i64,
+    checked: Claim,
+    /// Records that should be given soon: (deadline, index), by visibility.
+    visible: Vec<usize>,
+    next_visible: usize,
+    /// No promise about promptness for events before this.
+    calm_from: i64,
+    first_page: Option<i64>,
+}
+
+impl Oracle {
+    pub fn new(records: &[Record]) -> Self {
+        let mut visible: Vec<usize> = (0..records.len()).collect();
+        visible.sort_by_key(|index| records[*index].visible);
+        Self {
+            by_id: records.iter().enumerate().map(|(index, record)| (record.id, index)).collect(),
+            records: records.to_vec(),
+            start: i64::MIN,
+            starts_at_floor: None,
+            overlap: 0,
+            resweep_over: 0,
+            resweep_every: 0,
+            poll_interval: MINUTE,
+            keeps: None,
+            gaps: Vec::new(),
+            given: HashSet::new(),
+            safe: HashSet::new(),
+            opened: 0,
+            checked: Claim::default(),
+            visible,
+            next_visible: 0,
+            calm_from: i64::MIN,
+            first_page: None,
+        }
+    }
+
+    pub fn opened(&mut self, now: i64) {
+        self.opened = now;
+        self.interrupted(now);
+    }
+
+    /// Until then, nothing is promised to be prompt.
+    pub fn interrupted(&mut self, until: i64) {
+        self.calm_from = self.calm_from.max(until);
+    }
+
+    pub fn crashed(&mut self, pending: impl Iterator<Item = RecordId>) {
+        for id in pending {
+            self.given.remove(&id);
+        }
+    }
+
+    pub fn page(
+        &mut self,
+        new: &[RecordId],
+        gaps: &[Gap],
+        (before, after): (&Position, &Position),
+        api: &Api,
+        now: i64,
+    ) {
+        self.first_page.get_or_insert(now);
+        for id in new {
+            assert!(api.shown.contains(id), "invented: {id:?}");
+            assert!(
+                self.given.insert(*id),
+                "given twice without a crash: {:?}",
+                self.records[self.by_id[&id.native]]
+            );
+        }
+        if !gaps.is_empty() {
+            self.judge_gaps(gaps, &Claim::read(before), now);
+        }
+        self.gaps.extend(gaps.iter().map(|gap| (gap.from.as_millis(), gap.to.as_millis())));
+        self.judge_promptness(now);
+        if new.is_empty() && gaps.is_empty() && before == after {
+            return;
+        }
+        let claim = Claim::read(after);
+        if claim.complete_until.is_some() {
+            self.judge_claim(&claim, &self.given, "given");
+        }
+    }
+
+    /// A hole lies in what was open, and is of what the API no longer has.
+    fn judge_gaps(&self, gaps: &[Gap], before: &Claim, now: i64) {
+        let slack = 3 * HOUR;
+        let forgotten = self.keeps.map_or(i64::MIN, |keeps| now - keeps);
+        let unclaimed = match before.complete_until {
+            Some(until) => {
+                until.min(before.swept_until.unwrap_or(until)) - self.resweep_over - self.overlap - MINUTE
+            }
+            None => i64::MIN,
+        };
+        for gap in gaps {
+            let (from, to) = (gap.from.as_millis(), gap.to.as_millis());
+            assert!(from < to, "an empty gap");
+            assert!(to <= forgotten + slack, "a gap where nothing was lost: {gap:?}");
+            let open = before.open.iter().any(|(start, end)| *start <= from && to <= *end);
+            assert!(open || from >= unclaimed, "a gap in what was complete: {gap:?} {before:?}");
+        }
+    }
+
+    fn is_asked_for(&self, record: &Record) -> bool {
+        let floor = self.starts_at_floor.zip(self.first_page).map(|(keeps, first)| first - keeps + 2 * HOUR);
+        record.time >= self.start && floor.is_none_or(|floor| record.time >= floor)
+    }
+
+    fn is_in_gap(&self, time: i64) -> bool {
+        self.gaps.iter().any(|(from, to)| (*from..=*to).contains(&time))
+    }
+
+    fn has(&self, record: &Record, set: &HashSet<RecordId>) -> bool {
+        let mut id = record.shown_at(i64::MIN).0;
+        let first = set.contains(&id);
+        id.content = 1;
+        first || record.changes.is_some() && set.contains(&id)
+    }
+
+    /// Everything that a position calls complete is there.
+    fn judge_claim(&self, claim: &Claim, set: &HashSet<RecordId>, what: &str) {
+        let Some(complete_until) = claim.complete_until else { return };
+        let swept_until = claim.swept_until.map_or(i64::MIN, |swept| swept.min(complete_until));
+        for record in &self.records {
+            // The API's clock and its `Date` differ by a second; a page is as old as the time it takes.
+            let by_live = record.lag() <= self.overlap - 5 * SECOND
+                && record.time <= complete_until
+                && record.visible <= complete_until - 5 * SECOND;
+            let by_sweep =
+                record.lag() <= self.resweep_over - 5 * SECOND && record.visible <= swept_until - 5 * SECOND;
+            if (by_live || by_sweep)
+                && self.is_asked_for(record)
+                && !claim.is_open(record.time)
+                && !self.is_in_gap(record.time)
+            {
+                assert!(self.has(record, set), "claims {record:?}, which is not {what}: {claim:?}");
+            }
+        }
+    }
+
+    pub fn saved(&mut self, ids: &[RecordId], position: &Position, _now: i64) {
+        self.safe.extend(ids);
+        let claim = Claim::read(position);
+        if claim != self.checked {
+            self.judge_claim(&claim, &self.safe, "delivered");
+            self.checked = claim;
+        }
+    }
+
+    pub fn caught_up(&self, position: &Position) {
+        let claim = Claim::read(position);
+        assert_eq!(claim.open, [], "caught up with open history");
+        assert!(
+            claim.complete_until >= Some(self.opened.div_euclid(SECOND) * SECOND),
+            "caught up without a walk"
+        );
+    }
+
+    /// Whatever history does, what appears is given within a few polls.
+    fn judge_promptness(&mut self, now: i64) {
+        let patience = 6 * self.poll_interval + 10 * MINUTE;
+        while let Some(record) = self.visible.get(self.next_visible).map(|index| &self.records[*index]) {
+            if record.visible + patience > now {
+                break;
+            }
+            self.next_visible += 1;
+            let late = record.lag() > self.overlap - 5 * SECOND;
+            // Far events of the future lie behind the upper edge of history, and before the live window they lie never.
+            if record.visible > self.calm_from
+                && now > self.calm_from + patience
+                && !late
+                && self.is_asked_for(record)
+            {
+                assert!(
+                    self.has(record, &self.given) || self.is_in_gap(record.time),
+                    "not prompt: {record:?} at {}",
+                    Timestamp::from_millis(now)
+                );
+            }
+        }
+    }
+
+    pub fn finished(&mut self, position: &Position, calm: i64, now: i64) {
+        let claim = Claim::read(position);
+        assert_eq!(claim.open, [], "history is not closed");
+        assert!(
+            claim.complete_until > Some(now - 3 * self.poll_interval - 10 * MINUTE),
+            "{claim:?} at {now}"
+        );
+        assert!(claim.swept_until > Some(calm), "never swept in peace: {claim:?}");
+        self.judge_claim(&claim, &self.safe, "delivered");
+        for record in &self.records {
+            let in_time = record.lag() <= self.resweep_over - 5 * SECOND && record.visible <= calm;
+            if in_time && self.is_asked_for(record) {
+                assert!(
+                    self.has(record, &self.safe) || self.is_in_gap(record.time),
+                    "lost: {record:?}, gaps {:?}",
+                    self.gaps
+                );
+            }
+        }
+    }
+
+    /// Every content that was shown was delivered.
+    pub fn delivered_all_shown(&self, api: &Api) {
+        for id in &api.shown {
+            assert!(self.safe.contains(id), "shown and not delivered: {id:?}");
+        }
+    }
+}

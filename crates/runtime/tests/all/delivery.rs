@@ -1,0 +1,343 @@
+//! The delivery rules that the runtime keeps, each by a test of its name, on a paused clock.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::support::{Act, Api, FakeSink, World, transient};
+use pipeline::{Position, SinkError, SourceError};
+use runtime::{BatchLimits, RunError, SinkMode, SourceMode, StreamError, Until};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+fn numbers(until: usize) -> Vec<usize> {
+    (0..until).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_delivered_once_in_order_and_saved() {
+    let sink = FakeSink::good();
+    let world = World::new(Api::new(1000, 30), vec![sink.clone()]);
+    let (result, status) = world.catch_up().await;
+    result.unwrap();
+    assert_eq!(sink.sorted(), numbers(1000));
+    assert_eq!(world.store.at(), 1000);
+    assert_eq!(status.sources[0].records.load(Ordering::SeqCst), 1000);
+    assert_eq!(status.sources[0].now().mode, SourceMode::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_02_a_defect_in_a_sink_drops_no_data() {
+    let sink = FakeSink::new(|write, _| if write == 3 { Act::Panic } else { Act::Take });
+    let world = World::new(Api::new(500, 30), vec![sink.clone()]);
+    let (result, status) = world.catch_up().await;
+    result.unwrap();
+    assert!(sink.has_all(500));
+    assert_eq!(status.sources[0].restarts.load(Ordering::SeqCst), 1);
+    assert_eq!(world.store.at(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_02_a_defect_in_a_source_restarts_its_stream() {
+    let sink = FakeSink::good();
+    let world = World::new(Api::new(500, 30), vec![sink.clone()]);
+    world.api.panic_once.store(true, Ordering::SeqCst);
+    let (result, status) = world.catch_up().await;
+    result.unwrap();
+    assert_eq!(sink.sorted(), numbers(500));
+    assert_eq!(status.sources[0].restarts.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_transient_failures_are_retried_without_limit() {
+    let sink = FakeSink::new(|write, _| if write < 300 { Act::Fail(transient(None)) } else { Act::Take });
+    let world = World::new(Api::new(100, 30), vec![sink.clone()]);
+    let (result, status) = world.catch_up().await;
+    result.unwrap();
+    assert_eq!(sink.sorted(), numbers(100));
+    assert_eq!(status.sinks[0].errors.load(Ordering::SeqCst), 300);
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
+    assert_eq!(status.sinks[0].now().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_the_destination_says_when_to_come_back() {
+    let asked = Duration::from_secs(77);
+    let sink =
+        FakeSink::new(move |write, _| if write == 0 { Act::Fail(transient(Some(asked))) } else { Act::Take });
+    let world = World::new(Api::new(10, 30), vec![sink.clone()]);
+    let start = Instant::now();
+    world.catch_up().await.0.unwrap();
+    assert!(start.elapsed() >= asked);
+    assert_eq!(sink.writes.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_only_what_was_not_taken_is_sent_again() {
+    let sink = FakeSink::new(|write, events| match write {
+        0 => Act::TakeBut(vec![0, 3, events.len() as u32 - 1]),
+        _ => Act::Take,
+    });
+    let world = World::new(Api::new(10, 10), vec![sink.clone()]);
+    world.catch_up().await.0.unwrap();
+    assert_eq!(sink.taken(), [1, 2, 4, 5, 6, 7, 8, 0, 3, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_a_paused_sink_keeps_its_events_and_heals() {
+    let sink = FakeSink::new(|write, _| {
+        let source = "no space left on device".into();
+        let error = SinkError::Paused { reason: "disk_full", remedy: "free some space".into(), source };
+        if write < 5 { Act::Fail(error) } else { Act::Take }
+    });
+    let world = World::new(Api::new(100, 30), vec![sink.clone()]);
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_millis(15)).await;
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Paused);
+    assert_eq!(status.sinks[0].now().last_error.unwrap(), "free some space: no space left on device");
+    assert_eq!(world.store.at(), 0);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
+    assert_eq!(sink.sorted(), numbers(100));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_06_a_sink_that_takes_nothing_stops_the_source_at_the_budget() {
+    let sink = FakeSink::new(|_, _| Act::Fail(transient(None)));
+    let mut world = World::new(Api::new(100_000, 300), vec![sink.clone()]);
+    world.limits.in_flight = 256 << 10;
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(20)).await;
+    let in_flight = status.sinks[0].in_flight();
+    // A record is 87 bytes and its event at most 7.
+    assert!(in_flight * 87 <= 256 << 10, "{in_flight} events are in flight");
+    assert!(in_flight * 94 > 128 << 10, "the budget is used: {in_flight} events");
+    let records = status.sources[0].records.load(Ordering::SeqCst);
+    assert!(records < in_flight + 4 * 300, "the source stopped: {records} records");
+    stop.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!(world.store.at(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_06_waiting_sources_make_collecting_sinks_deliver_early() {
+    let sink = FakeSink::good();
+    let mut world = World::new(Api::new(20_000, 300), vec![sink.clone()]);
+    world.limits.in_flight = 256 << 10;
+    world.eager = false;
+    world.batch = BatchLimits { max_events: 1 << 20, max_bytes: 1 << 30, max_age: Duration::from_secs(3600) };
+    let start = Instant::now();
+    world.catch_up().await.0.unwrap();
+    assert_eq!(sink.sorted(), numbers(20_000));
+    assert!(start.elapsed() < Duration::from_secs(60), "no circle of waits: {:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_07_a_conflicting_save_stops_the_stream_and_overwrites_nothing() {
+    let sink = FakeSink::slow(Duration::from_millis(30), |_, _| Act::Take);
+    let world = World::new(Api::new(3000, 30), vec![sink]);
+    let engine = world.engine();
+    let run = tokio::spawn(engine.run(Until::Stopped, CancellationToken::new()));
+    sleep(Duration::from_millis(45)).await;
+    {
+        let mut state = world.store.state.lock().unwrap();
+        state.revision += 100;
+        state.position = Some(Position::encode(&7));
+    }
+    let error = run.await.unwrap().unwrap_err();
+    assert!(matches!(error, RunError::Stream(StreamError::Store { .. })), "{error}");
+    assert_eq!(world.store.at(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_09_the_ledger_balances_at_all_times() {
+    let sink = FakeSink::new(|write, _| match write % 7 {
+        1 => Act::Fail(transient(None)),
+        2 => Act::TakeBut(vec![0]),
+        4 if write < 30 => Act::Panic,
+        _ => Act::Take,
+    });
+    let other = FakeSink::good();
+    let world = World::new(Api::new(3000, 30), vec![sink, other]);
+    let engine = world.engine();
+    let status = engine.status();
+    let run = tokio::spawn(engine.run(Until::CaughtUp { timeout: None }, CancellationToken::new()));
+    while !run.is_finished() {
+        sleep(Duration::from_millis(3)).await;
+        for sink in &status.sinks {
+            let settled = sink.delivered.load(Ordering::SeqCst) + sink.abandoned.load(Ordering::SeqCst);
+            assert!(settled <= sink.received.load(Ordering::SeqCst));
+            assert!(sink.in_flight() <= 3000);
+        }
+    }
+    run.await.unwrap().unwrap();
+    for sink in &status.sinks {
+        assert_eq!(sink.in_flight(), 0, "{}", sink.name);
+    }
+    assert!(status.sinks[0].abandoned.load(Ordering::SeqCst) > 0, "a restart gave events back");
+    assert!(world.sinks.iter().all(|sink| sink.has_all(3000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_10_a_restart_repeats_nothing_to_a_healthy_sink() {
+    let broken = FakeSink::new(|write, _| if write == 5 { Act::Panic } else { Act::Take });
+    let healthy = FakeSink::good();
+    let world = World::new(Api::new(1000, 30), vec![broken.clone(), healthy.clone()]);
+    let (result, status) = world.catch_up().await;
+    result.unwrap();
+    assert_eq!(status.sources[0].restarts.load(Ordering::SeqCst), 1);
+    assert!(broken.has_all(1000));
+    assert_eq!(healthy.sorted(), numbers(1000), "each event once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_10_a_drain_repeats_nothing_to_a_healthy_sink() {
+    let dead = FakeSink::new(|_, _| Act::Fail(transient(None)));
+    let healthy = FakeSink::good();
+    let mut world = World::new(Api::new(200, 30), vec![dead, healthy.clone()]);
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(healthy.sorted(), numbers(200));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!(world.store.at(), 0, "nothing is safe as long as one sink lacks it");
+
+    let healed = FakeSink::good();
+    world.replace(0, healed.clone());
+    world.catch_up().await.0.unwrap();
+    assert_eq!(healed.sorted(), numbers(200));
+    assert_eq!(healthy.sorted(), numbers(200), "each event once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_11_within_a_page_events_go_oldest_first() {
+    let sink = FakeSink::good();
+    let world = World::new(Api::new(300, 300), vec![sink.clone()]);
+    world.catch_up().await.0.unwrap();
+    assert_eq!(sink.taken(), numbers(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_12_a_drain_delivers_what_is_under_way_and_a_second_run_repeats_nothing() {
+    let sink = FakeSink::slow(Duration::from_millis(40), |_, _| Act::Take);
+    let world = World::new(Api::new(10_000, 30), vec![sink.clone()]);
+    for _ in 0..5 {
+        let stop = CancellationToken::new();
+        let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+        sleep(Duration::from_millis(123)).await;
+        stop.cancel();
+        run.await.unwrap().unwrap();
+        assert_eq!(
+            sink.sorted(),
+            numbers(world.store.at()),
+            "all that was delivered is saved, and the reverse"
+        );
+    }
+    world.catch_up().await.0.unwrap();
+    assert_eq!(sink.sorted(), numbers(10_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_12_a_drain_ends_in_time_and_the_rest_is_collected_again() {
+    let sink = FakeSink::slow(Duration::from_secs(3600), |_, _| Act::Take);
+    let mut world = World::new(Api::new(100, 30), vec![sink]);
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(1)).await;
+    stop.cancel();
+    let start = Instant::now();
+    run.await.unwrap().unwrap();
+    assert!(start.elapsed() <= world.limits.drain_timeout, "{:?}", start.elapsed());
+    assert_eq!(world.store.at(), 0);
+
+    let healed = FakeSink::good();
+    world.replace(0, healed.clone());
+    world.catch_up().await.0.unwrap();
+    assert_eq!(healed.sorted(), numbers(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn collection_08_known_records_are_not_delivered_again() {
+    let sink = FakeSink::good();
+    let world = World::new(Api::new(1000, 30), vec![sink.clone()]);
+    world.api.overlap.store(20, Ordering::SeqCst);
+    world.catch_up().await.0.unwrap();
+    world.api.records.store(1100, Ordering::SeqCst);
+    world.catch_up().await.0.unwrap();
+    assert_eq!(sink.sorted(), numbers(1100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn collection_09_the_start_is_saved_before_the_first_request() {
+    let world = World::new(Api::new(10, 30), vec![FakeSink::good()]);
+    world.catch_up().await.0.unwrap();
+    let log = world.api.log.lock().unwrap().clone();
+    assert_eq!(log[..2], ["save", "request"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_save_holds_the_stream_and_heals() {
+    let sink = FakeSink::good();
+    let mut world = World::new(Api::new(20_000, 300), vec![sink.clone()]);
+    world.limits.in_flight = 256 << 10;
+    let stop = CancellationToken::new();
+    let engine = world.engine();
+    let status = engine.status();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_millis(5)).await;
+    world.store.refuse.store(true, Ordering::SeqCst);
+    sleep(Duration::from_secs(10)).await;
+    let stuck = sink.taken().len();
+    assert!(stuck < 10_000, "collection waits: {stuck}");
+    assert!(status.sources[0].now().last_error.unwrap().contains("disk full"));
+    world.store.refuse.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(sink.sorted(), numbers(20_000));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!(world.store.at(), 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_source_heals_by_itself_but_fails_a_run_that_must_end() {
+    let paused = || SourceError::Paused {
+        reason: "authentication",
+        remedy: "check the key".into(),
+        retry_after: None,
+        source: "401".into(),
+    };
+    let sink = FakeSink::good();
+    let world = World::new(Api::new(10, 30), vec![sink.clone()]);
+    world.api.errors.lock().unwrap().extend([paused(), paused(), paused()]);
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(sink.sorted(), numbers(10));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+
+    world.api.errors.lock().unwrap().extend([paused(), paused(), paused()]);
+    let error = world.catch_up().await.0.unwrap_err();
+    assert!(matches!(error, RunError::Stream(StreamError::Source { .. })), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_must_end_in_time_says_when_it_did_not() {
+    let sink = FakeSink::new(|_, _| Act::Fail(transient(None)));
+    let mut world = World::new(Api::new(10, 30), vec![sink]);
+    world.limits.drain_timeout = Duration::from_secs(1);
+    let time_out = Duration::from_secs(5);
+    let until = Until::CaughtUp { timeout: Some(time_out) };
+    let error = world.engine().run(until, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, RunError::TimedOut(after) if after == time_out));
+    assert_eq!(Arc::strong_count(&world.store), 1, "no task is left");
+}

@@ -1,0 +1,372 @@
+//! What a user writes in a `postman` block, and its check.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http_client::{ClientSettings, Proxy, Url, endpoint};
+use pipeline::Timestamp;
+use poll::Start;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use settings::{HumanDuration, Invalid, Secret, Tls};
+
+/// Collects Postman's team audit log (`GET /audit/logs`). Needs a team on the Enterprise plan.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostmanConfig {
+    /// API key of a Team Admin or Super Admin, or of a service account with the Team Admin role: `PMAK-…`.
+    pub api_key: Secret,
+    /// Postman's API. Teams whose data is in the EU use `https://api.eu.postman.com`. Plain `http://` only to this machine.
+    #[serde(default = "defaults::url")]
+    pub url: String,
+    /// Lower bound on event time, at the first run only: `all` (as far back as Postman keeps, 180 days), `now`, an age
+    /// such as `7d`, or a moment such as `2026-11-01T00:00:00Z`.
+    #[serde(default = "defaults::start")]
+    pub start: String,
+    /// Pause between two polls of the newest entries; at least 1s.
+    #[serde(default = "defaults::poll_interval")]
+    pub poll_interval: HumanDuration,
+    /// Most requests in any minute. Postman grants 300 to a user, shared with that user's other tools; fewer are made
+    /// when its answers say so.
+    #[serde(default = "defaults::requests_per_minute")]
+    pub requests_per_minute: NonZeroU32,
+    /// Proxy, `http://[user:password@]host:port`. Without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
+    #[serde(default)]
+    pub proxy: Option<Secret>,
+    /// Trust and client certificate.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Longest time for one request. Postman takes its time over large teams.
+    #[serde(default = "defaults::timeout")]
+    pub timeout: HumanDuration,
+    /// How far each poll reads back behind the newest entry, for entries that appear late.
+    #[serde(default = "defaults::overlap")]
+    pub overlap: HumanDuration,
+    /// A second look, further back and less often, for entries that appear very late.
+    #[serde(default)]
+    pub resweep: ResweepConfig,
+    /// How the time filter is written. `auto` writes a date and time, and a date alone once Postman has refused that.
+    #[serde(default)]
+    pub since_format: SinceFormat,
+}
+
+/// A second look, further back and less often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResweepConfig {
+    /// How often.
+    pub every: HumanDuration,
+    /// How far back.
+    pub over: HumanDuration,
+}
+
+impl Default for ResweepConfig {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(3600).into(), over: Duration::from_secs(24 * 3600).into() }
+    }
+}
+
+/// How the `since` parameter is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SinceFormat {
+    /// `datetime`, and `date` once that was refused.
+    #[default]
+    Auto,
+    /// `2026-11-20T10:00:00.000Z`, as Postman documented until 2021 and collectors send to this day.
+    Datetime,
+    /// `2026-11-20`, as Postman documents since 2022. A poll then reads the whole day again.
+    Date,
+}
+
+fn read_start(text: &str) -> Option<Start> {
+    match text {
+        "all" => Some(Start::All),
+        "now" => Some(Start::Now),
+        _ => match text.parse::<HumanDuration>() {
+            Ok(age) => Some(Start::Ago(age.get())),
+            Err(_) => Timestamp::read(text).map(Start::At),
+        },
+    }
+}
+
+/// A checked [`PostmanConfig`].
+#[derive(Clone, Debug)]
+pub struct PostmanSettings {
+    pub(crate) api_key: Secret,
+    pub(crate) url: Url,
+    pub(crate) client: ClientSettings,
+    pub(crate) start: Start,
+    pub(crate) poll_interval: Duration,
+    pub(crate) requests_per_minute: NonZeroU32,
+    pub(crate) overlap: Duration,
+    pub(crate) resweep: ResweepConfig,
+    pub(crate) since_format: SinceFormat,
+}
+
+impl PostmanConfig {
+    /// Checks every key; pure.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its key and what would be right.
+    pub fn validate(&self) -> Result<PostmanSettings, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        let mut require = |good: bool, key: &str, message: &str, remedy: &str| {
+            if !good {
+                wrong.push(Invalid::new(key, message, remedy));
+            }
+        };
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        require(!self.api_key.expose().trim().is_empty(), "api_key", "is empty", MAKE_A_KEY);
+        require(
+            http_client::secret_header("api_key", &self.api_key).is_ok(),
+            "api_key",
+            "holds a line break or another character that no header can carry",
+            "copy the key again, without what stands around it",
+        );
+        require(self.poll_interval.get() >= second, "poll_interval", "is below 1s", "write `1s` or more");
+        require(
+            (second..=hour).contains(&self.timeout.get()),
+            "timeout",
+            "is not between 1s and 1h",
+            "write a time such as `90s`",
+        );
+        require(
+            self.requests_per_minute.get() <= MOST_REQUESTS,
+            "requests_per_minute",
+            "is above 6000",
+            "write at most `6000`; Postman itself grants 300",
+        );
+        let (every, over) = (self.resweep.every.get(), self.resweep.over.get());
+        require(every >= second, "resweep.every", "is below 1s", "write a time such as `1h`");
+        require(
+            over >= every,
+            "resweep.over",
+            "is shorter than `resweep.every`, so that the time between two re-sweeps is never looked at again",
+            "make it a multiple of `resweep.every`, such as `24h`",
+        );
+        require(
+            over >= self.overlap.get(),
+            "overlap",
+            "is longer than `resweep.over`, so that a re-sweep would find nothing more",
+            "write a shorter time such as `15m`, or a longer `resweep.over`",
+        );
+        require(
+            over <= RETENTION,
+            "resweep.over",
+            "is longer than the 180 days that Postman keeps",
+            "write a time such as `24h`",
+        );
+        let start = read_start(&self.start);
+        require(
+            start.is_some(),
+            "start",
+            "is neither `all`, `now`, an age nor a moment",
+            "write `all`, `now`, an age such as `7d`, or a moment such as `2026-11-01T00:00:00Z`",
+        );
+        let url =
+            endpoint(&self.url).map_err(|e| wrong.push(Invalid::new("url", format!("is {e}"), e.remedy())));
+        let proxy = self.proxy.as_ref().map(|proxy| Proxy::read(proxy.expose())).transpose();
+        let proxy = proxy.map_err(|e| {
+            wrong.push(Invalid::new(
+                "proxy",
+                format!("is {e}"),
+                "write `http://host:port`, SOCKS is not supported",
+            ));
+        });
+        if let Err(invalid) = self.tls.validate() {
+            wrong.push(invalid.under("tls"));
+        }
+        match (url, proxy, start) {
+            (Ok(url), Ok(proxy), Some(start)) if wrong.is_empty() => Ok(PostmanSettings {
+                api_key: self.api_key.clone(),
+                url,
+                client: ClientSettings { tls: self.tls.clone(), proxy, timeout: self.timeout.get() },
+                start,
+                poll_interval: self.poll_interval.get(),
+                requests_per_minute: self.requests_per_minute,
+                overlap: self.overlap.get(),
+                resweep: self.resweep,
+                since_format: self.since_format,
+            }),
+            _ => Err(wrong),
+        }
+    }
+
+    /// What is allowed but hardly meant, for `check` to print.
+    pub fn warnings(&self, now: Timestamp) -> Vec<Invalid> {
+        let mut doubts = Vec::new();
+        let mut doubt =
+            |key: &str, message: &str, remedy: &str| doubts.push(Invalid::new(key, message, remedy));
+        if !self.api_key.expose().starts_with("PMAK-") {
+            doubt("api_key", "does not look like a Postman API key, which starts with `PMAK-`", MAKE_A_KEY);
+        }
+        match read_start(&self.start) {
+            Some(Start::At(start)) if start > now => {
+                doubt(
+                    "start",
+                    "is in the future: nothing is collected until then",
+                    "write `now`, or a moment in the past",
+                );
+            }
+            Some(Start::At(start)) if now.since(start) > RETENTION => {
+                doubt(
+                    "start",
+                    "is before what Postman keeps, 180 days: the rest is reported as a gap",
+                    "write `all`",
+                );
+            }
+            Some(Start::Ago(age)) if age > RETENTION => {
+                doubt(
+                    "start",
+                    "is before what Postman keeps, 180 days: the rest is reported as a gap",
+                    "write `all`",
+                );
+            }
+            _ => {}
+        }
+        if self.requests_per_minute.get() > 300 {
+            doubt("requests_per_minute", "is above the 300 that Postman grants to a user", "write `240`");
+        }
+        doubts
+    }
+}
+
+impl PostmanSettings {
+    /// Requests in 30 days when little happens: one a poll, one a re-sweep.
+    pub fn requests_per_month(&self) -> u64 {
+        const MONTH: f64 = 30.0 * 86_400.0;
+        let (polls, sweeps) =
+            (MONTH / self.poll_interval.as_secs_f64(), MONTH / self.resweep.every.get().as_secs_f64());
+        (polls + sweeps) as u64
+    }
+}
+
+impl fmt::Display for PostmanSettings {
+    /// For people: `https://api.getpostman.com from all that it keeps, every 1m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, ", self.url.origin().ascii_serialization())?;
+        match self.start {
+            Start::All => f.write_str("all that it keeps")?,
+            Start::Now => f.write_str("from the first run on")?,
+            Start::Ago(age) => write!(f, "from {} before the first run on", HumanDuration::from(age))?,
+            Start::At(moment) => write!(f, "from {moment} on")?,
+        }
+        write!(f, ", every {}", HumanDuration::from(self.poll_interval))
+    }
+}
+
+/// How long Postman keeps audit logs on the Enterprise plan (Postman Learning Center, "Audit logs").
+pub(crate) const RETENTION: Duration = Duration::from_secs(180 * 86_400);
+
+/// The limiter remembers each request of the last minute.
+const MOST_REQUESTS: u32 = 6000;
+
+const MAKE_A_KEY: &str = "a Team Admin makes one in Postman under Settings, API keys";
+
+mod defaults {
+    use super::{Duration, HumanDuration, NonZeroU32};
+
+    pub(super) fn url() -> String {
+        "https://api.getpostman.com".to_owned()
+    }
+
+    pub(super) fn start() -> String {
+        "all".to_owned()
+    }
+
+    pub(super) fn poll_interval() -> HumanDuration {
+        Duration::from_secs(60).into()
+    }
+
+    pub(super) fn requests_per_minute() -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(239)
+    }
+
+    pub(super) fn timeout() -> HumanDuration {
+        Duration::from_secs(90).into()
+    }
+
+    pub(super) fn overlap() -> HumanDuration {
+        Duration::from_secs(15 * 60).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> PostmanConfig {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_all_it_takes() {
+        let settings = config(r#"{"api_key": "PMAK-1"}"#).validate().unwrap();
+        assert_eq!(settings.url.as_str(), "https://api.getpostman.com/");
+        assert_eq!((settings.start, settings.requests_per_minute.get()), (Start::All, 240));
+        assert_eq!(settings.client.timeout, Duration::from_secs(90));
+        assert_eq!(settings.overlap, Duration::from_secs(900));
+    }
+
+    #[test]
+    fn starts_are_read() {
+        let moment = Timestamp::read("2026-11-01T00:00:00Z").unwrap();
+        for (text, start) in [
+            ("all", Some(Start::All)),
+            ("now", Some(Start::Now)),
+            ("7d", Some(Start::Ago(Duration::from_secs(7 * 86_400)))),
+            ("2026-11-01T00:00:00Z", Some(Start::At(moment))),
+            ("2026-11-01", Some(Start::At(moment))),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(read_start(text), start, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once_without_the_secrets() {
+        let wrong = config(
+            r#"{"api_key": "PMAK-s3cret\n", "url": "http://api.getpostman.com", "start": "soon", "poll_interval": "10ms",
+                "requests_per_minute": 9999, "proxy": "socks5://u:s3cret@p:1", "tls": {"cert_file": "c.pem"},
+                "timeout": "0s", "overlap": "2d", "resweep": {"every": "2h", "over": "1h"}}"#,
+        )
+        .validate()
+        .unwrap_err();
+        let mut keys: Vec<_> = wrong.iter().map(|invalid| invalid.path.as_str()).collect();
+        keys.sort_unstable();
+        let expected = [
+            "api_key",
+            "overlap",
+            "poll_interval",
+            "proxy",
+            "requests_per_minute",
+            "resweep.over",
+            "start",
+            "timeout",
+            "tls.cert_file",
+            "url",
+        ];
+        assert_eq!(keys, expected);
+        assert!(!format!("{wrong:?}").contains("s3cret"));
+        assert!(wrong.iter().any(|invalid| invalid.message.contains("send the key in clear")));
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_doubted() {
+        let now = Timestamp::read("2026-11-20").unwrap();
+        let keys = |json| -> Vec<String> {
+            config(json).warnings(now).into_iter().map(|doubt| doubt.path).collect()
+        };
+        assert_eq!(keys(r#"{"api_key": "PMAK-1"}"#), [""; 0]);
+        assert_eq!(
+            keys(r#"{"api_key": "abc", "start": "2026-12-01", "requests_per_minute": 301}"#),
+            ["api_key", "start", "requests_per_minute"]
+        );
+        assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "365d"}"#), ["start"]);
+        assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "2026-05-01"}"#), ["start"]);
+        assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "2026-06-01"}"#), [""; 0]);
+    }
+}

@@ -1,0 +1,39 @@
+//! Collects Postman's team audit log. The crate's README tells the API's quirks and what is done about each.
+//!
+//! - [`PostmanConfig`] is what a user writes, [`PostmanConfig::validate`] checks it;
+//! - an [`Account`] is a credential at the API: one client, one rate limiter, one key, for all streams and restarts;
+//! - a [`PostmanSource`] is one stream, a [`pipeline::Source`].
+//!
+//! ```no_run
+//! # async fn example(seen: std::sync::Arc<dyn pipeline::SeenIds>) -> Result<(), pipeline::SourceError> {
+//! use pipeline::{Next, Source};
+//! use source_postman::{Account, PostmanConfig, PostmanSource, Wiring};
+//!
+//! let config: PostmanConfig = serde_json::from_str(r#"{"api_key": "PMAK-1", "start": "7d"}"#).unwrap();
+//! let account = Account::new(config.validate().unwrap(), Wiring::default());
+//! let mut source = PostmanSource::new("postman", account);
+//! let progress = source.open(None, seen).await?;
+//! // … save the progress, then, again and again:
+//! match source.next().await? {
+//!     Next::Page { batch, progress } => println!("{} records, then {}", batch.records.len(), progress.position),
+//!     Next::Wait(wait) => println!("nothing to do for {:?}", wait.duration),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Code map
+//! `page` takes a page apart, `refusal` reads what is no page, `verdict` says what follows from it: the table to look at
+//! first. `account` sends requests, `source` puts the pieces together, `check` does so for `check --connect`.
+
+mod account;
+mod check;
+mod config;
+mod page;
+mod refusal;
+mod source;
+mod verdict;
+
+pub use account::{Account, ActionNames, Clock, Requested, Wiring};
+pub use config::{PostmanConfig, PostmanSettings, ResweepConfig, SinceFormat};
+pub use source::PostmanSource;

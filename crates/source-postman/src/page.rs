@@ -1,0 +1,329 @@
+//! One page of the audit log: `{"trails": [...], "nextCursor": ...}`.
+//!
+//! | seen | taken as |
+//! |---|---|
+//! | `nextCursor` a number (the API) or a string (the prose of its documentation) | opaque, kept as it stands |
+//! | `nextCursor` absent, `null` or an empty string | the end |
+//! | `meta.nextCursor` instead (third-party descriptions) | the same |
+//! | no `trails` array | no page, whatever the status says: an error body or another server's page |
+//! | an entry of `trails` that is no object | a record all the same |
+//! | bytes that are no UTF-8 | replaced by U+FFFD, rather than losing the page |
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use pipeline::{RecordId, Timestamp};
+use poll::Cursor;
+use poll::identity::{Volatile, record_id};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A page as received.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The whole answer.
+    pub(crate) body: Bytes,
+    /// Where each record's JSON text stands in it, in the order of the page.
+    pub(crate) records: Vec<Range<u32>>,
+    /// Where the next page begins; none at the end.
+    pub(crate) next_cursor: Option<Cursor>,
+}
+
+/// Why an answer is no page. Holds nothing of the body.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAPage {
+    #[error("answer is not JSON, or cut")]
+    Json(#[source] serde_json::Error),
+    #[error("answer has no `trails` array")]
+    NoTrails,
+    #[error("`nextCursor` of the answer is neither a number nor a text")]
+    Cursor,
+    #[error("answer is larger than 4 GiB")]
+    Size,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    trails: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "nextCursor")]
+    next_cursor: Option<&'a RawValue>,
+    #[serde(borrow)]
+    meta: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow, rename = "nextCursor")]
+    next_cursor: Option<&'a RawValue>,
+}
+
+/// What tells records apart.
+#[derive(Default, Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
+}
+
+/// Where a record says whose it is: `data.team.id`.
+#[derive(Deserialize)]
+struct WithTeam<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    team: Team<'a>,
+}
+
+#[derive(Deserialize)]
+struct Team<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+}
+
+impl Page {
+    /// Takes an answer apart without copying its records.
+    pub(crate) fn read(body: Bytes) -> Result<Self, NotAPage> {
+        let body = match str::from_utf8(&body) {
+            Ok(_) => body,
+            Err(error) => {
+                tracing::warn!(
+                    offset = error.valid_up_to(),
+                    "page holds bytes that are no UTF-8, they are replaced"
+                );
+                Bytes::from(String::from_utf8_lossy(&body).into_owned())
+            }
+        };
+        if u32::try_from(body.len()).is_err() {
+            return Err(NotAPage::Size);
+        }
+        let (records, next_cursor) = split(&body)?;
+        Ok(Self { body, records, next_cursor })
+    }
+
+    /// Identity and time of each record, in the order of the page.
+    pub(crate) fn identities(&self, volatile: &Volatile) -> Vec<(RecordId, Option<Timestamp>)> {
+        let identity = |span: &Range<u32>| {
+            let text = self.text(span);
+            let head = head(text);
+            let time = head.timestamp.and_then(scalar).and_then(|text| Timestamp::read(&text));
+            let id = head.id.and_then(scalar);
+            (record_id(text, id.as_deref(), time, volatile), time)
+        };
+        self.records.iter().map(identity).collect()
+    }
+
+    /// The teams that the records name, in the order of the page, with repetitions.
+    pub(crate) fn teams(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.records.iter().filter_map(|span| {
+            let record: WithTeam<'_> = serde_json::from_slice(self.text(span)).ok()?;
+            scalar(record.data.team.id)
+        })
+    }
+
+    fn text(&self, span: &Range<u32>) -> &[u8] {
+        &self.body[span.start as usize..span.end as usize]
+    }
+}
+
+/// A record that is no object, or has members twice, has no head; it is told apart by its content.
+fn head(text: &[u8]) -> Head<'_> {
+    if !text.starts_with(b"{") {
+        return Head::default();
+    }
+    serde_json::from_slice(text).unwrap_or_default()
+}
+
+/// A string's content or a number's digits; nothing for an empty string and for other values.
+fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    match text.as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(text)),
+        [b'"', b'"'] => None,
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => Some(Cow::Borrowed(&text[1..text.len() - 1])),
+        [b'"', ..] => serde_json::from_str::<String>(text).ok().map(Cow::Owned),
+        _ => None,
+    }
+}
+
+fn split(body: &[u8]) -> Result<(Vec<Range<u32>>, Option<Cursor>), NotAPage> {
+    let wire: Wire<'_> = match serde_json::from_slice(body) {
+        Ok(wire) => wire,
+        // Valid JSON of another form is another finding than a cut answer.
+        Err(error) if error.is_data() => return Err(NotAPage::NoTrails),
+        Err(error) => return Err(NotAPage::Json(error)),
+    };
+    let trails = wire.trails.ok_or(NotAPage::NoTrails)?;
+    let start = body.as_ptr().addr();
+    let records = trails.iter().map(|record| {
+        let (from, length) = (record.get().as_ptr().addr() - start, record.get().len());
+        // The caller has checked that every offset fits.
+        from as u32..(from + length) as u32
+    });
+    let in_meta = || serde_json::from_str::<Meta<'_>>(wire.meta?.get()).ok()?.next_cursor;
+    Ok((records.collect(), cursor(wire.next_cursor.or_else(in_meta))?))
+}
+
+fn cursor(raw: Option<&RawValue>) -> Result<Option<Cursor>, NotAPage> {
+    match raw.map(RawValue::get) {
+        Some(text) if text.starts_with(['{', '[']) => Err(NotAPage::Cursor),
+        text => Ok(text.and_then(Cursor::from_json)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &'static str) -> Result<(Vec<String>, Option<String>), NotAPage> {
+        let page = Page::read(Bytes::from_static(text.as_bytes()))?;
+        let text = |span: &Range<u32>| {
+            String::from_utf8(page.body[span.start as usize..span.end as usize].to_vec()).unwrap()
+        };
+        let records = page.records.iter().map(text).collect();
+        Ok((records, page.next_cursor.map(|cursor| cursor.json().to_owned())))
+    }
+
+    #[test]
+    fn records_stand_where_they_stood() {
+        let (records, cursor) =
+            read(r#" { "trails" : [ {"id": 1, "s": "]}"} , 7,"x" ,null, [1 , {}] ], "nextCursor": 554891778, "n": {} }"#)
+                .unwrap();
+        assert_eq!(records, [r#"{"id": 1, "s": "]}"}"#, "7", "\"x\"", "null", "[1 , {}]"]);
+        assert_eq!(cursor.as_deref(), Some("554891778"));
+    }
+
+    #[test]
+    fn every_form_of_cursor_is_taken() {
+        for (rest, expected) in [
+            ("", None),
+            (r#", "nextCursor": null"#, None),
+            (r#", "nextCursor": """#, None),
+            (r#", "nextCursor": 12345678901234567890123"#, Some("12345678901234567890123")),
+            (r#", "nextCursor": "RnJpIEZlYg==""#, Some("\"RnJpIEZlYg==\"")),
+            (r#", "meta": {"nextCursor": "01J", "total": 5}"#, Some("\"01J\"")),
+            (r#", "meta": {"nextCursor": null}"#, None),
+            (r#", "meta": 5"#, None),
+            (r#", "nextCursor": 1, "meta": {"nextCursor": 2}"#, Some("1")),
+        ] {
+            let text: &'static str = format!(r#"{{"trails": []{rest}}}"#).leak();
+            assert_eq!(read(text).unwrap().1.as_deref(), expected, "{text}");
+        }
+        assert!(matches!(read(r#"{"trails": [], "nextCursor": {"a": 1}}"#), Err(NotAPage::Cursor)));
+        assert!(matches!(read(r#"{"trails": [], "nextCursor": [1]}"#), Err(NotAPage::Cursor)));
+    }
+
+    #[test]
+    fn what_is_no_page_is_never_an_empty_one() {
+        for text in [
+            r#"{"error": {"name": "x"}}"#,
+            r#"{"trails": null}"#,
+            r#"{"trails": {}}"#,
+            r#"{"trails": "none"}"#,
+            r#"{"data": []}"#,
+            "[]",
+            "null",
+            "{}",
+        ] {
+            assert!(matches!(read(text), Err(NotAPage::NoTrails)), "{text}");
+        }
+        let whole = r#"{"trails": [{"id": 1}], "nextCursor": 5}"#;
+        for cut in 0..whole.len() {
+            assert!(matches!(read(&whole[..cut]), Err(NotAPage::Json(_))), "{}", &whole[..cut]);
+        }
+        for text in ["<html><body>Sign in</body></html>", "upstream error", r#"{"trails": []} {"#] {
+            assert!(matches!(read(text), Err(NotAPage::Json(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_utf8_costs_the_character_and_not_the_page() {
+        let page = Page::read(Bytes::from_static(b"{\"trails\": [{\"m\": \"a\xffb\"}, 2]}")).unwrap();
+        assert_eq!(page.records.len(), 2);
+        let first = &page.records[0];
+        assert_eq!(
+            &page.body[first.start as usize..first.end as usize],
+            "{\"m\": \"a\u{fffd}b\"}".as_bytes()
+        );
+    }
+
+    fn identities(text: &'static str) -> Vec<(RecordId, Option<Timestamp>)> {
+        let volatile = Volatile::new(crate::source::VOLATILE);
+        Page::read(Bytes::from_static(text.as_bytes())).unwrap().identities(&volatile)
+    }
+
+    #[test]
+    fn records_are_told_apart_by_id_time_and_content() {
+        let ids = identities(
+            r#"{"trails": [
+                {"id": 7, "timestamp": "2026-11-20T10:00:00.000Z", "data": {"actor": {"active": true}}},
+                {"data": {"actor": {"active": false}}, "timestamp": "2026-11-20T10:00:00.000Z", "id": 7},
+                {"id": "7", "timestamp": "2026-11-20T10:00:00.000Z", "data": {"actor": {"active": false}}},
+                {"id": 7, "timestamp": "2026-11-20T10:00:00.000Z", "message": "new"},
+                {"id": 8, "timestamp": 1795168800000, "message": "new"},
+                {"id": null, "timestamp": "yesterday"}, {"id": "", "timestamp": null}, [7], 7, {"id": 7, "id": 8},
+                {"id": "\u0037", "timestamp": "2026-11-20T10:00:00.000Z", "message": "new"}
+            ]}"#,
+        );
+        let (first, time) = ids[0];
+        assert_eq!((first.second, time), (1_795_168_800, Timestamp::read("2026-11-20T10:00:00Z")));
+        assert_eq!(ids[1].0, first, "order of members and who is active now make no other record");
+        assert_eq!((ids[2].0.native, ids[2].0.content == first.content), (first.native, false));
+        assert_eq!((ids[3].0.native, ids[3].0.content == first.content), (first.native, false));
+        assert_eq!((ids[4].0.second, ids[4].0.native == first.native), (first.second, false));
+        for (id, time) in &ids[5..10] {
+            assert_eq!((id.second, id.native, *time), (RecordId::TIMELESS, id.content, None));
+        }
+        assert_eq!(ids[10].0.native, first.native, "an escaped id is the same id");
+    }
+
+    #[test]
+    fn teams_are_found_where_they_are() {
+        let page = Page::read(Bytes::from_static(
+            br#"{"trails": [5, {"data": {}}, {"data": {"team": {"name": "T", "id": 1234}}}, {"data": {"team": {"id": "x"}}}]}"#,
+        ));
+        assert_eq!(page.unwrap().teams().collect::<Vec<_>>(), ["1234", "x"]);
+    }
+
+    /// `cargo test --release -p source-postman -- --ignored --nocapture cost`
+    #[test]
+    #[ignore = "measures; means something in release only"]
+    fn cost_of_a_page() {
+        let record = |n: usize| {
+            let record = format!(
+                r#"{{"id":{},"ip":null,"userAgent":null,"action":"user.login_google_success","timestamp":"2026-11-20T10:{:02}:{:02}.000Z","message":"Zo\u00eb Doe logged in with \"Google\"","data":{{"actor":{{"name":"Zo\u00eb Doe","username":"zoe-doe","email":"zoe.doe@example.com","id":12345678,"active":true}},"user":{{"name":"Zo\u00eb Doe","username":"zoe-doe","email":"zoe.doe@example.com","id":12345678}},"team":{{"name":"Example Team","id":1234}},"variables":{{"pad":""}}}}}}"#,
+                500_000_000 + n,
+                n / 60 % 60,
+                n % 60
+            );
+            let pad = format!(r#""pad":"{}""#, "x".repeat(588 - record.len()));
+            record.replace(r#""pad":"""#, &pad)
+        };
+        let records: Vec<String> = (0..300).map(record).collect();
+        assert!(records.iter().all(|record| record.len() == 588));
+        let body = Bytes::from(format!(r#"{{"trails":[{}],"nextCursor":1}}"#, records.join(",")));
+        let volatile = Volatile::new(crate::source::VOLATILE);
+        let rounds: u32 = 300;
+        let (mut split, mut identify) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
+        for _ in 0..rounds {
+            let began = std::time::Instant::now();
+            let page = Page::read(body.clone()).unwrap();
+            split += began.elapsed();
+            let began = std::time::Instant::now();
+            let identities = std::hint::black_box(page.identities(&volatile));
+            identify += began.elapsed();
+            assert_eq!(identities.len(), 300);
+        }
+        println!(
+            "a record of 588 bytes: split {:?}, identified {:?}",
+            split / rounds / 300,
+            identify / rounds / 300
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! From a configuration file to a pipeline that is ready to run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use config::{Config, ProcessEnvironment, Report};
+use pipeline::{CheckpointStore, Timestamp, View};
+use runtime::{BatchLimits, Limits, Pipeline, Retry, SinkSpec, StreamSpec};
+
+use crate::connectors::{self, SinkSettings, SourceSettings};
+use crate::failure::Failure;
+
+/// A configuration without an error, its connectors checked and made.
+pub(crate) struct Assembly {
+    pub(crate) path: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) sources: Vec<SourceSettings>,
+    pub(crate) sinks: Vec<SinkSettings>,
+    /// What is allowed but hardly meant.
+    pub(crate) warnings: Report,
+}
+
+/// Finds and reads the configuration file. All errors come at once.
+pub(crate) fn load(named: Option<&Path>) -> Result<Assembly, Failure> {
+    let variable = std::env::var_os(config::VARIABLE).map(PathBuf::from);
+    let path = config::locate(named, variable.as_deref(), Path::exists).map_err(Failure::usage)?;
+    let text = config::read_file(&path).map_err(|error| {
+        Failure::Usage(format!("error: cannot read configuration {}: {error}", path.display()))
+    })?;
+    read(&path, &text)
+}
+
+/// Checks the text of a configuration.
+pub(crate) fn read(path: &Path, text: &str) -> Result<Assembly, Failure> {
+    let invalid = |report: &Report| Failure::Usage(report.to_string());
+    let mut config = config::parse(path, text, &connectors::types(), &ProcessEnvironment)
+        .map_err(|report| invalid(&report))?;
+    let now = Timestamp::from_system(SystemTime::now());
+    let mut report = std::mem::take(&mut config.report);
+    let mut sources = Vec::new();
+    for source in &config.sources {
+        let (settings, diagnostics) = connectors::read_source(source, now);
+        report.extend(diagnostics);
+        sources.extend(settings);
+    }
+    let mut sinks = Vec::new();
+    for sink in &config.sinks {
+        let (settings, diagnostics) = connectors::read_sink(sink);
+        report.extend(diagnostics);
+        sinks.extend(settings);
+    }
+    if report.errors() > 0 {
+        return Err(invalid(&report));
+    }
+    Ok(Assembly { path: path.to_owned(), config, sources, sinks, warnings: report })
+}
+
+impl Assembly {
+    /// The pipeline of this configuration, saving to `store`.
+    pub(crate) fn pipeline(self, store: Arc<dyn CheckpointStore>) -> Result<Pipeline, Failure> {
+        let Self { config, sources, sinks, .. } = self;
+        let in_flight = usize::try_from(config.limits.in_flight.get())?;
+        let views: Vec<Arc<View>> =
+            config.sinks.iter().map(|sink| Arc::new(connectors::view(sink))).collect();
+        let mut streams = Vec::new();
+        let share = in_flight / config.sources.len().max(1);
+        for (source, settings) in config.sources.iter().zip(sources) {
+            let labels =
+                source.labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
+            let made = settings.make(&source.name, labels.collect(), page_bytes(share));
+            let wanted = config.sinks.iter().zip(&views).filter(|(sink, _)| sink.from.contains(&source.name));
+            let mut needed: Vec<Arc<View>> = Vec::new();
+            for (_, view) in wanted {
+                if !needed.contains(view) {
+                    needed.push(view.clone());
+                }
+            }
+            let encoders = made.transforms.encoders(&needed)?;
+            streams.push(StreamSpec { name: source.name.clone(), source: made.make, encoders });
+        }
+        let spec = |((sink, settings), view): ((config::Sink, SinkSettings), Arc<View>)| SinkSpec {
+            name: sink.name,
+            sink: settings.sink(),
+            view,
+            from: sink.from,
+            batch: batch_limits(&sink.batch),
+            eager: settings.is_eager(),
+            concurrency: settings.concurrency(),
+            retry: retry(&sink.retry),
+        };
+        let sinks = config.sinks.into_iter().zip(sinks).zip(views).map(spec).collect();
+        let drain_timeout = config.drain_timeout.get();
+        let limits = Limits { in_flight, drain_timeout, retry: retry(&config.retry) };
+        Ok(Pipeline { streams, sinks, store, limits })
+    }
+}
+
+/// The most that one page may take: a part of its stream's share of the budget, so that reading a page is never what
+/// fills the memory. The source asks for fewer records when a page is larger.
+fn page_bytes(share: usize) -> usize {
+    (share / 4).clamp(64 << 10, 8 << 20)
+}
+
+fn batch_limits(batch: &config::Batch) -> BatchLimits {
+    BatchLimits {
+        max_events: batch.max_events.get() as usize,
+        max_bytes: usize::try_from(batch.max_bytes.get()).unwrap_or(usize::MAX),
+        max_age: batch.max_age.get(),
+    }
+}
+
+fn retry(retry: &config::Retry) -> Retry {
+    Retry { initial: retry.initial.get(), max: retry.max.get() }
+}

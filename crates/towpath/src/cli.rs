@@ -1,0 +1,231 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline::Timestamp;
+use settings::HumanDuration;
+
+/// Hauls SaaS audit trails to a SIEM: polls audit-log APIs, normalises every record to OCSF and ECS, and delivers it, losing
+/// nothing on the way.
+#[derive(Debug, Parser)]
+#[command(name = "towpath", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Start with `towpath demo`: the whole product, with nothing else installed.")]
+pub(crate) struct Cli {
+    /// Form of the log on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug or trace, optionally for single modules (`info,source_postman=debug`).
+    /// [default: info] [env: TOWPATH_LOG]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl From<LogFormat> for telemetry::logs::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the pipeline.
+    Run(RunArgs),
+    /// Validate the configuration and say what will run.
+    Check(CheckArgs),
+    /// Show the whole product at work against a simulated API that misbehaves like the real one.
+    Demo(DemoArgs),
+    /// Turn records from files or stdin into events on stdout.
+    Normalize(NormalizeArgs),
+    /// Serve a simulated audit-log API.
+    Simulate(SimulateArgs),
+    /// Look at and edit the saved positions; refused while another process holds the data directory.
+    Checkpoint(CheckpointArgs),
+    /// Print a JSON Schema.
+    Schema(SchemaArgs),
+    /// Print shell completions.
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file [default: $TOWPATH_CONFIG, ./towpath.yaml, /etc/towpath/towpath.yaml]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    /// End when everything that can be collected now is delivered and saved.
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// With --once: fail when that takes longer, e.g. 5m.
+    #[arg(long, value_name = "DURATION", requires = "once")]
+    pub(crate) timeout: Option<HumanDuration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    /// Also prove each source's credentials and each sink.
+    #[arg(long)]
+    pub(crate) connect: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Stop after the first catch-up.
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceType {
+    /// Postman's team audit log.
+    Postman,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// Elastic Common Schema.
+    Ecs,
+    /// The vendor's record on one line.
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NormalizeArgs {
+    /// Whose records they are.
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub(crate) source: SourceType,
+
+    /// The schema of the events.
+    #[arg(long, value_enum, default_value_t = SchemaName::Ocsf)]
+    pub(crate) schema: SchemaName,
+
+    /// The OCSF version.
+    #[arg(long, value_name = "VERSION", default_value = "1.8.0")]
+    pub(crate) ocsf_version: String,
+
+    /// Leave the vendor's record out of the events.
+    #[arg(long)]
+    pub(crate) no_raw: bool,
+
+    /// The collection time to write instead of the present, e.g. 2026-11-20T10:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) collected_at: Option<Timestamp>,
+
+    /// NDJSON, a JSON array, or the API's own page objects; `-` or nothing is stdin.
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Whose API to simulate.
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = SourceType::Postman)]
+    pub(crate) source: SourceType,
+
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+
+    /// Records that exist at the start.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) events: usize,
+
+    /// New records per second, e.g. `20/s`.
+    #[arg(long, value_name = "N/s", default_value = "5/s", value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// How it misbehaves: none, default (like the real one on a bad day) or hostile.
+    #[arg(long, value_name = "FAULTS", default_value = "default")]
+    pub(crate) faults: String,
+
+    /// What all chance comes from.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate: f64 = number.parse().map_err(|_| "write a rate such as `20/s`".to_owned())?;
+    let sane = rate.is_finite() && (0.0..=1e6).contains(&rate);
+    if sane { Ok(rate) } else { Err("write a rate between `0/s` and `1000000/s`".into()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckpointArgs {
+    #[command(subcommand)]
+    pub(crate) command: CheckpointCommand,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckpointCommand {
+    /// One line a source: revision, remembered ids, position.
+    List,
+    /// The position of a source, as `set` takes it.
+    Show {
+        /// The source's name in the configuration.
+        source: String,
+    },
+    /// Replace the position of a source; what was delivered stays remembered.
+    Set {
+        /// The source's name in the configuration.
+        source: String,
+        /// The position, as `show` prints it.
+        json: String,
+    },
+    /// Forget position and delivered records of a source: it starts afresh, and delivers again what it finds.
+    Reset {
+        /// The source's name in the configuration.
+        source: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Of what.
+    #[arg(value_enum)]
+    pub(crate) of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The configuration file.
+    Config,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

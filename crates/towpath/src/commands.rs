@@ -1,0 +1,10 @@
+//! One module a command.
+
+pub(crate) mod check;
+pub(crate) mod checkpoint;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod normalize;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod simulate;

@@ -1,0 +1,106 @@
+//! `towpath check`
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::assemble::{self, Assembly};
+use crate::cli::CheckArgs;
+use crate::commands::run::tokio_runtime;
+use crate::connectors;
+use crate::failure::Failure;
+use crate::progress::thousands;
+
+/// How long a source or sink may take to prove itself.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let assembly = assemble::load(args.config.config.as_deref())?;
+    let mut out = std::io::stdout().lock();
+    for warning in assembly.warnings.diagnostics() {
+        writeln!(out, "{warning}\n")?;
+    }
+    for line in describe(&assembly) {
+        writeln!(out, "{line}")?;
+    }
+    if args.connect {
+        writeln!(out)?;
+        drop(out);
+        return tokio_runtime()?.block_on(connect(assembly));
+    }
+    Ok(())
+}
+
+/// What will run, in words.
+fn describe(assembly: &Assembly) -> Vec<String> {
+    let config = &assembly.config;
+    let mut lines = vec![
+        format!("{} is valid", assembly.path.display()),
+        format!("data in {}, at most {} in flight", config.data_dir.display(), config.limits.in_flight),
+    ];
+    for (source, settings) in config.sources.iter().zip(&assembly.sources) {
+        let connectors::SourceSettings::Postman(settings) = settings;
+        let calls = settings.requests_per_month();
+        lines.push(format!(
+            "source {} ({}): {}, about {} requests a month when little happens",
+            source.name,
+            source.kind,
+            settings,
+            thousands(calls)
+        ));
+    }
+    for sink in &config.sinks {
+        let view = connectors::view(sink);
+        lines.push(format!("sink {} ({}): {view} from {}", sink.name, sink.kind, sink.from.join(", ")));
+    }
+    lines
+}
+
+/// Tries each source and sink; all of them, whatever the first says.
+async fn connect(assembly: Assembly) -> Result<(), Failure> {
+    let mut failed = 0;
+    let Assembly { config, sources, sinks, .. } = assembly;
+    for (source, settings) in config.sources.iter().zip(sources) {
+        let made = settings.make(&source.name, Vec::new(), 1 << 20);
+        let checked = async {
+            let mut source = (made.make)().map_err(|error| anyhow::anyhow!(error))?;
+            anyhow::Ok(source.check().await?)
+        };
+        failed += verdict("source", &source.name, tokio::time::timeout(PATIENCE, checked).await)?;
+    }
+    for (sink, settings) in config.sinks.iter().zip(sinks) {
+        let settings = Arc::new(settings);
+        let checked = async {
+            settings.check().await.map_err(|error| anyhow::anyhow!(error))?;
+            anyhow::Ok("can be written".to_owned())
+        };
+        failed += verdict("sink", &sink.name, tokio::time::timeout(PATIENCE, checked).await)?;
+    }
+    if failed > 0 {
+        return Err(anyhow::anyhow!("{failed} of the sources and sinks cannot be used").into());
+    }
+    Ok(())
+}
+
+fn verdict(
+    role: &str,
+    name: &str,
+    checked: Result<anyhow::Result<String>, tokio::time::error::Elapsed>,
+) -> Result<usize, Failure> {
+    let mut out = std::io::stdout().lock();
+    let failed = match checked {
+        Ok(Ok(seen)) => {
+            writeln!(out, "ok      {role} {name}: {seen}")?;
+            0
+        }
+        Ok(Err(error)) => {
+            writeln!(out, "FAILED  {role} {name}: {error:#}")?;
+            1
+        }
+        Err(_) => {
+            writeln!(out, "FAILED  {role} {name}: no answer within {} s", PATIENCE.as_secs())?;
+            1
+        }
+    };
+    Ok(failed)
+}

@@ -1,0 +1,36 @@
+//! `towpath simulate`
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+
+use crate::cli::{SimulateArgs, SourceType};
+use crate::commands::run::tokio_runtime;
+use crate::failure::Failure;
+use crate::stop;
+
+pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    let SourceType::Postman = args.source;
+    let faults = args.faults.parse::<simulator::Faults>().map_err(Failure::usage)?;
+    let knobs = faults.describe();
+    let options = simulator::Options {
+        listen: args.listen,
+        events: args.events,
+        rate: args.rate,
+        faults,
+        seed: args.seed,
+    };
+    tokio_runtime()?.block_on(async {
+        let stop = stop::on_signal().context("listen for signals")?;
+        let api = simulator::run(options).await.with_context(|| format!("listen on {}", args.listen))?;
+        for knob in knobs {
+            tracing::debug!(setting = knob.setting, meaning = knob.meaning, "{}", knob.name);
+        }
+        let mut out = std::io::stdout();
+        writeln!(out, "{}\n{}", api.url(), api.key())?;
+        out.flush()?;
+        stop.cancelled().await;
+        api.shutdown().await;
+        Ok(())
+    })
+}

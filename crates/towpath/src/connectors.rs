@@ -1,0 +1,159 @@
+//! The connectors that this binary has: a plain list, and how each is made from its block of the configuration.
+
+use std::sync::Arc;
+
+use config::{Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
+use pipeline::{Schema, Sink as _, Timestamp, Transform, View};
+use runtime::{Encoder, MakeSource};
+use settings::Invalid;
+use sink_file::{FileConfig, FileSink};
+use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
+use transform::{ActionNames, PostmanOptions, UnknownActions};
+
+/// Every type that a configuration may name.
+pub(crate) fn types() -> Vec<ConnectorType> {
+    let file = SinkTraits { destination: Some("path"), ..SinkTraits::default() };
+    vec![ConnectorType::source::<PostmanConfig>("postman"), ConnectorType::sink::<FileConfig>("file", file)]
+}
+
+/// A source whose settings are checked.
+pub(crate) enum SourceSettings {
+    Postman(PostmanSettings),
+}
+
+/// A sink that is made, but has touched nothing.
+pub(crate) enum SinkSettings {
+    File(Arc<FileSink>),
+}
+
+/// What a source becomes.
+pub(crate) struct MadeSource {
+    pub(crate) make: MakeSource,
+    pub(crate) transforms: Transforms,
+}
+
+/// What a source's records are mapped with.
+pub(crate) struct Transforms {
+    names: Arc<ActionNames>,
+    unknown: Arc<UnknownActions>,
+}
+
+/// Reads and checks a source's block; what is hardly meant comes as warnings.
+pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSettings>, Vec<Diagnostic>) {
+    let (checked, diagnostics) = match source.kind {
+        "postman" => read::<PostmanConfig, _>(&source.block, PostmanConfig::validate, |c| c.warnings(now)),
+        other => unreachable!("the list of source types names {other}"),
+    };
+    (checked.map(SourceSettings::Postman), diagnostics)
+}
+
+/// Reads and checks a sink's block.
+pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) {
+    let (checked, diagnostics) = match sink.kind {
+        "file" => read::<FileConfig, _>(&sink.block, FileConfig::validate, |_| Vec::new()),
+        other => unreachable!("the list of sink types names {other}"),
+    };
+    (checked.map(|settings| SinkSettings::File(Arc::new(FileSink::new(settings)))), diagnostics)
+}
+
+fn read<C: serde::de::DeserializeOwned, S>(
+    block: &Block,
+    validate: impl Fn(&C) -> Result<S, Vec<Invalid>>,
+    warnings: impl Fn(&C) -> Vec<Invalid>,
+) -> (Option<S>, Vec<Diagnostic>) {
+    let config: C = match block.read() {
+        Ok(config) => config,
+        Err(diagnostic) => return (None, vec![diagnostic]),
+    };
+    let doubts = warnings(&config).iter().map(|doubt| block.diagnostic(doubt).warning()).collect();
+    match validate(&config) {
+        Ok(settings) => (Some(settings), doubts),
+        Err(invalid) => {
+            (None, invalid.iter().map(|invalid| block.diagnostic(invalid)).chain(doubts).collect())
+        }
+    }
+}
+
+impl SourceSettings {
+    /// Makes the source. `page_bytes` is the most that one page may take.
+    pub(crate) fn make(self, name: &str, labels: Vec<(Box<str>, Box<str>)>, page_bytes: usize) -> MadeSource {
+        let Self::Postman(settings) = self;
+        let transforms = Transforms { names: Arc::default(), unknown: Arc::default() };
+        let (names, source_name) = (transforms.names.clone(), name.to_owned());
+        let action_names = move |pairs: &[(String, String)]| {
+            let unknown = names.learn(pairs.iter().map(|(name, display)| (name, display)));
+            if !unknown.is_empty() {
+                let actions = unknown.join(" ");
+                tracing::info!(
+                    source = source_name,
+                    actions,
+                    "the API lists actions that are mapped by rule of thumb"
+                );
+            }
+        };
+        let wiring = Wiring { labels, page_bytes, action_names: Arc::new(action_names), ..Wiring::default() };
+        let account = Account::new(settings, wiring);
+        let name = name.to_owned();
+        let make =
+            move || Ok(Box::new(PostmanSource::new(&name, account.clone())) as Box<dyn pipeline::Source>);
+        MadeSource { make: Box::new(make), transforms }
+    }
+}
+
+impl SinkSettings {
+    pub(crate) fn sink(&self) -> Arc<dyn pipeline::Sink> {
+        let Self::File(sink) = self;
+        sink.clone()
+    }
+
+    /// Whether a write costs so little that waiting for more events is worth nothing.
+    pub(crate) fn is_eager(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// Writes under way at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        match self {
+            Self::File(_) => 1,
+        }
+    }
+
+    /// Is the destination usable?
+    pub(crate) async fn check(&self) -> Result<(), pipeline::BoxError> {
+        let Self::File(sink) = self;
+        sink.check().await
+    }
+
+    /// Gets ready before the first event, as far as that is possible: a failure shows again at the first write.
+    pub(crate) async fn open(&self) -> Result<(), pipeline::SinkError> {
+        let Self::File(sink) = self;
+        sink.open().await
+    }
+}
+
+impl Transforms {
+    /// How the source's records are encoded in each of `views`.
+    pub(crate) fn encoders(&self, views: &[Arc<View>]) -> Result<Vec<Encoder>, transform::UnknownVersion> {
+        let encoder = |(n, view): (usize, &Arc<View>)| {
+            // Counted in one view only, or each record would count as often as there are views.
+            let unknown = (n == 0).then(|| self.unknown.clone());
+            let options = PostmanOptions { names: self.names.clone(), unknown };
+            let transform: Arc<dyn Transform> = transform::postman(view, options)?.into();
+            Ok(Encoder { view: view.clone(), transform })
+        };
+        views.iter().enumerate().map(encoder).collect()
+    }
+}
+
+/// The encoding that a sink asks for.
+pub(crate) fn view(sink: &Sink) -> View {
+    match sink.schema {
+        EventSchema::Ocsf => {
+            View { schema: Schema::Ocsf, version: sink.ocsf_version.name().into(), keep_raw: sink.keep_raw }
+        }
+        EventSchema::Ecs => {
+            View { schema: Schema::Ecs, version: transform::ECS_VERSION.into(), keep_raw: sink.keep_raw }
+        }
+        EventSchema::Raw => View { schema: Schema::Raw, version: "".into(), keep_raw: true },
+    }
+}

@@ -1,0 +1,46 @@
+//! The `towpath` command. What it offers is in `cli`; each command has a module of its own in `commands`; `connectors` is
+//! the list of source and sink types, `assemble` puts a configuration together with them.
+
+mod assemble;
+mod cli;
+mod commands;
+mod connectors;
+mod failure;
+mod progress;
+mod records;
+mod stop;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Where nobody reads stderr any more there is nobody to tell.
+            drop(writeln!(std::io::stderr(), "{failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let format = cli.log_format.into();
+    telemetry::logs::init(format, cli.log_level.as_deref()).map_err(Failure::usage)?;
+    match cli.command {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Normalize(args) => commands::normalize::run(&args),
+        Command::Simulate(args) => commands::simulate::run(&args),
+        Command::Checkpoint(args) => commands::checkpoint::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+    }
+}

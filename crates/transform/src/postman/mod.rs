@@ -1,0 +1,285 @@
+//! Postman's audit log: `GET /audit/logs`.
+//!
+//! [`actions`] is the table of known actions, [`guess`] the rule of thumb for all others, [`names`] what the API's own list of
+//! actions adds; this module reads the record.
+
+mod actions;
+mod guess;
+mod names;
+
+use std::sync::Arc;
+
+use pipeline::Timestamp;
+
+use crate::entry::{
+    Class, Client, Entry, Head, Login, Members, Named, Request, Roles, Rule, Text, User, UserKind,
+};
+use crate::json::{Buffers, Document, Kind, Value};
+use crate::malformed::Why;
+use crate::mapper::{Product, Within};
+use crate::words::Words;
+use actions::KNOWN;
+use guess::{Names, guess};
+pub use names::{ActionNames, UnknownActions};
+
+/// Reads Postman's records.
+pub(crate) struct PostmanReader {
+    pub(crate) names: Arc<ActionNames>,
+    pub(crate) unknown: Option<Arc<UnknownActions>>,
+}
+
+pub(crate) fn product() -> Product {
+    Product {
+        vendor: "Postman".into(),
+        name: "Postman".into(),
+        dataset: "postman.audit".into(),
+        module: "postman".into(),
+    }
+}
+
+/// The members of a record, as far as they are known. Of equal keys the last counts.
+#[derive(Default)]
+struct Fields<'a> {
+    id: Option<Text<'a>>,
+    ip: Option<Value<'a>>,
+    user_agent: Option<Value<'a>>,
+    action: Option<Value<'a>>,
+    timestamp: Option<Text<'a>>,
+    message: Option<Value<'a>>,
+    /// `data.actor`, else the top-level `actor` or `user` of an older description.
+    actor: Option<Person<'a>>,
+    user: Option<Person<'a>>,
+    team: Named<'a>,
+    resource: Option<Value<'a>>,
+    variables: Option<Value<'a>>,
+}
+
+/// `actor` or `user` of a record.
+#[derive(Clone, Copy)]
+struct Person<'a> {
+    user: User<'a>,
+    active: Option<Value<'a>>,
+}
+
+/// What variables of an action tell; which of them there are differs from action to action.
+#[derive(Default)]
+struct Variables<'a> {
+    uid: Option<Text<'a>>,
+    name: Option<Text<'a>>,
+    app_name: Option<Text<'a>>,
+    group: Named<'a>,
+    roles: Option<Value<'a>>,
+    users: Option<Value<'a>>,
+}
+
+impl PostmanReader {
+    /// What can be told of any object.
+    pub(crate) fn head(root: Value<'_>) -> Head<'_> {
+        Fields::read(root).head()
+    }
+
+    /// Reads a record, or says why it is none.
+    pub(crate) fn read<'a>(&self, root: Value<'a>, within: &'a mut Within) -> Result<Entry<'a>, Why> {
+        let fields = Fields::read(root);
+        let action = match fields.action {
+            Some(action) if action.kind() != Kind::String && action.kind() != Kind::Null => {
+                return Err(Why::ActionIsNoText);
+            }
+            action => action.and_then(Value::string).ok_or(Why::NoAction)?,
+        };
+        let Within { nested, places, words, label, name } = within;
+        let rule = self.rule(action, words, Names { label, name });
+        let variables = fields.variables.map(Variables::read).unwrap_or_default();
+        let mut entry = Entry {
+            root,
+            head: fields.head(),
+            action,
+            original_time: fields.timestamp,
+            message: fields.message.and_then(Value::string),
+            rule,
+            actor: fields.actor.map(|person| person.user),
+            user: fields.user.map(|person| person.user),
+            team: fields.team,
+            client: fields.ip.and_then(Value::string).map(Client::read).unwrap_or_default(),
+            user_agent: fields.user_agent.and_then(Value::string),
+            roles: None,
+            members: None,
+            group: variables.group,
+            thing: Named { uid: variables.uid, name: variables.name },
+            thing_type: None,
+            service: variables
+                .app_name
+                .filter(|_| rule.login == Login::Elsewhere)
+                .unwrap_or(Text::constant("Postman")),
+            request: Request::default(),
+            details: fields.variables.filter(|variables| variables.kind() == Kind::Object),
+            actor_active: fields.actor.and_then(|person| person.active),
+        };
+        if let Some(resource) = fields.resource {
+            entry.read_resource(resource);
+        }
+        entry.read_roles(&variables, nested, places);
+        Ok(entry)
+    }
+
+    /// By the table, by the name that the API displays, or by the words.
+    fn rule<'a>(&self, action: Text<'a>, words: &'a mut String, names: Names<'a>) -> Rule<'a> {
+        if let Some(place) = actions::place(action.value).or_else(|| self.names.place(action.value)) {
+            return KNOWN[place].rule;
+        }
+        if let Some(unknown) = &self.unknown {
+            unknown.note(action.value);
+        }
+        names.label.clear();
+        names.name.clear();
+        guess(Words::split(action.value, words), action, names)
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn read(root: Value<'a>) -> Self {
+        let mut fields = Self::default();
+        let (mut actor, mut user) = (None, None);
+        for member in root.children() {
+            match member.key().value {
+                "id" => fields.id = member.scalar(),
+                "ip" => fields.ip = Some(member),
+                "userAgent" => fields.user_agent = Some(member),
+                "action" => fields.action = Some(member),
+                "timestamp" => fields.timestamp = member.scalar(),
+                "message" => fields.message = Some(member),
+                "actor" => actor = Person::read(member),
+                "user" => user = Person::read(member),
+                "resource" => fields.resource = Some(member),
+                "data" => fields.read_data(member),
+                _ => {}
+            }
+        }
+        fields.actor = fields.actor.or(actor).or(user);
+        fields
+    }
+
+    fn read_data(&mut self, data: Value<'a>) {
+        for member in object_members(data) {
+            match member.key().value {
+                "actor" => self.actor = Person::read(member),
+                "user" => self.user = Person::read(member),
+                "team" => self.team = read_named(member, &["id"], &["name"]),
+                "variables" => self.variables = Some(member),
+                _ => {}
+            }
+        }
+    }
+
+    fn head(&self) -> Head<'a> {
+        let time = self.timestamp.and_then(|text| Timestamp::read(text.value));
+        Head { id: self.id, time, tenant: self.team.uid }
+    }
+}
+
+impl<'a> Person<'a> {
+    /// Nothing if neither id nor any name is there.
+    fn read(object: Value<'a>) -> Option<Self> {
+        let (mut uid, mut full_name, mut username, mut email, mut active) = (None, None, None, None, None);
+        for member in object_members(object) {
+            match member.key().value {
+                "id" => uid = member.scalar(),
+                "name" => full_name = member.string(),
+                "username" => username = member.string(),
+                "email" => email = member.string(),
+                "active" => active = Some(member).filter(|active| active.kind() == Kind::Bool),
+                _ => {}
+            }
+        }
+        let name = username.or(full_name).or(email);
+        if uid.is_none() && name.is_none() {
+            return None;
+        }
+        // Services have neither user name nor e-mail.
+        let kind = if username.is_none() && email.is_none() { UserKind::System } else { UserKind::Person };
+        let user = User::new(uid, name, full_name, email, kind);
+        Some(Self { user, active })
+    }
+}
+
+impl<'a> Variables<'a> {
+    fn read(object: Value<'a>) -> Self {
+        let mut variables = Self::default();
+        let (mut ids, mut names) = ([None; 3], [None; 3]);
+        for member in object_members(object) {
+            match member.key().value {
+                "id" => ids[0] = member.scalar(),
+                "apiKey" => ids[1] = member.scalar(),
+                "keyId" => ids[2] = member.scalar(),
+                "name" => names[0] = member.string(),
+                "domain" => names[1] = member.string(),
+                "email" => names[2] = member.string(),
+                "appName" => variables.app_name = member.string(),
+                "group" | "usergroup" | "userGroup" => {
+                    variables.group = read_named(member, &["id"], &["name"])
+                }
+                "groupId" => variables.group.uid = member.scalar(),
+                "groupName" => variables.group.name = member.string(),
+                "role" | "roles" => variables.roles = Some(member),
+                "users" => variables.users = Some(member),
+                _ => {}
+            }
+        }
+        variables.uid = ids.into_iter().flatten().next();
+        variables.name = names.into_iter().flatten().next();
+        variables
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// The top-level `resource` of an older description.
+    fn read_resource(&mut self, resource: Value<'a>) {
+        let named = read_named(resource, &["id", "uid"], &["name"]);
+        if !self.thing.is_known() {
+            self.thing = named;
+            self.thing_type = object_members(resource)
+                .filter(|member| member.key().value == "type")
+                .find_map(Value::string);
+        }
+    }
+
+    /// Roles of one or of several users. Postman puts them as JSON into a string; older descriptions show the JSON itself.
+    fn read_roles(&mut self, variables: &Variables<'a>, nested: &'a mut Buffers, places: &'a mut Vec<u32>) {
+        let of_many = self.rule.class == Class::UserAccess && variables.users.is_some();
+        if !matches!(self.rule.class, Class::UserAccess | Class::GroupManagement) {
+            return;
+        }
+        let Some(holder) = (if of_many { variables.users } else { variables.roles }) else {
+            self.roles = self.rule.implied_role();
+            return;
+        };
+        let text =
+            holder.string().map(|text| text.value).filter(|text| text.trim_start().starts_with(['{', '[']));
+        let document = text.and_then(|text| Document::parse(text, nested).ok());
+        let value = document.map_or(holder, Document::root);
+        if of_many {
+            self.members = Members::read(value, holder, places);
+        } else {
+            self.roles = Roles::read(value, document.map(|_| holder)).or(self.rule.implied_role());
+        }
+    }
+}
+
+/// The members of a value that is an object; nothing of any other.
+fn object_members(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    value.children().take_while(move |_| value.kind() == Kind::Object)
+}
+
+/// An object's id and name, under the first of the keys that it has.
+fn read_named<'a>(object: Value<'a>, ids: &[&str], names: &[&str]) -> Named<'a> {
+    let mut named = Named::default();
+    for member in object_members(object) {
+        let key = member.key().value;
+        if ids.contains(&key) {
+            named.uid = member.scalar();
+        } else if names.contains(&key) {
+            named.name = member.string();
+        }
+    }
+    named
+}

@@ -1,0 +1,347 @@
+//! The words of an action's machine name, and the verbs among them.
+
+/// What an action does, as far as one of its words says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Read,
+    Update,
+    Delete,
+    Enable,
+    Disable,
+    Activate,
+    Deactivate,
+    Export,
+    Import,
+    Share,
+    Search,
+    Move,
+}
+
+/// The lexicon, in the forms that action names use.
+const VERBS: [(Verb, &[&str]); 13] = [
+    (
+        Verb::Create,
+        &[
+            "create",
+            "created",
+            "creates",
+            "add",
+            "added",
+            "adds",
+            "generate",
+            "generated",
+            "invite",
+            "invited",
+            "new",
+            "insert",
+            "inserted",
+            "register",
+            "registered",
+            "provision",
+            "provisioned",
+            "issue",
+            "issued",
+            "upload",
+            "uploaded",
+            "start",
+            "started",
+            "fork",
+            "forked",
+            "assign",
+            "assigned",
+            "grant",
+            "granted",
+            "join",
+            "joined",
+            "post",
+        ],
+    ),
+    (
+        Verb::Read,
+        &[
+            "read",
+            "view",
+            "viewed",
+            "download",
+            "downloaded",
+            "get",
+            "list",
+            "listed",
+            "fetch",
+            "fetched",
+            "access",
+            "accessed",
+            "open",
+            "opened",
+            "show",
+            "preview",
+            "describe",
+        ],
+    ),
+    (
+        Verb::Update,
+        &[
+            "update",
+            "updated",
+            "updates",
+            "modify",
+            "modified",
+            "rotate",
+            "rotated",
+            "approve",
+            "approved",
+            "change",
+            "changed",
+            "edit",
+            "edited",
+            "rename",
+            "renamed",
+            "set",
+            "reset",
+            "regenerate",
+            "regenerated",
+            "replace",
+            "replaced",
+            "patch",
+            "put",
+            "merge",
+            "merged",
+            "transfer",
+            "transferred",
+            "restore",
+            "restored",
+            "renew",
+            "renewed",
+            "verify",
+            "verified",
+            "configure",
+            "configured",
+            "increase",
+            "decrease",
+            "reject",
+            "rejected",
+            "decline",
+            "declined",
+            "accept",
+            "accepted",
+            "link",
+            "linked",
+            "unlink",
+            "unlinked",
+        ],
+    ),
+    (
+        Verb::Delete,
+        &[
+            "delete",
+            "deleted",
+            "deletes",
+            "remove",
+            "removed",
+            "removes",
+            "revoke",
+            "revoked",
+            "cancel",
+            "cancelled",
+            "canceled",
+            "destroy",
+            "destroyed",
+            "deprovision",
+            "deprovisioned",
+            "purge",
+            "purged",
+            "erase",
+            "erased",
+            "drop",
+            "dropped",
+            "unassign",
+            "unassigned",
+            "uninstall",
+            "uninstalled",
+            "leave",
+            "left",
+        ],
+    ),
+    (Verb::Enable, &["enable", "enabled"]),
+    (Verb::Disable, &["disable", "disabled"]),
+    (Verb::Activate, &["activate", "activated", "reactivate", "reactivated"]),
+    (Verb::Deactivate, &["deactivate", "deactivated", "suspend", "suspended"]),
+    (Verb::Export, &["export", "exported"]),
+    (Verb::Import, &["import", "imported"]),
+    (Verb::Share, &["share", "shared", "publish", "published"]),
+    (Verb::Search, &["search", "searched", "query", "queried"]),
+    (Verb::Move, &["move", "moved"]),
+];
+
+impl Verb {
+    fn of(word: &str) -> Option<Self> {
+        VERBS.iter().find(|(_, forms)| forms.contains(&word)).map(|(verb, _)| *verb)
+    }
+
+    /// Whether it takes something away.
+    pub(crate) fn takes_away(self) -> bool {
+        matches!(self, Self::Delete | Self::Disable | Self::Deactivate)
+    }
+}
+
+/// The words of a name, in lower case with a space between.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a> {
+    text: &'a str,
+}
+
+impl<'a> Words<'a> {
+    /// Splits `name` at everything that is neither letter nor digit, and inside `camelCase`. `memory` holds the words.
+    pub(crate) fn split(name: &str, memory: &'a mut String) -> Self {
+        memory.clear();
+        let mut before: Option<char> = None;
+        let mut letters = name.chars().peekable();
+        while let Some(letter) = letters.next() {
+            if !letter.is_alphanumeric() {
+                before = None;
+                continue;
+            }
+            // `scimKey` and `MFAEnabled` are two words each.
+            let hump = letter.is_uppercase()
+                && before.is_some_and(|before| {
+                    !before.is_uppercase() || letters.peek().is_some_and(|next| next.is_lowercase())
+                });
+            if (before.is_none() || hump) && !memory.is_empty() {
+                memory.push(' ');
+            }
+            memory.extend(letter.to_lowercase());
+            before = Some(letter);
+        }
+        Self { text: memory }
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a str> + Clone {
+        self.text.split(' ').filter(|word| !word.is_empty())
+    }
+
+    /// Whether `word` is no verb.
+    pub(crate) fn is_noun(word: &str) -> bool {
+        Verb::of(word).is_none()
+    }
+
+    pub(crate) fn first(self) -> &'a str {
+        self.iter().next().unwrap_or_default()
+    }
+
+    /// Whether one of the words is one of `any`.
+    pub(crate) fn have(self, any: &[&str]) -> bool {
+        self.iter().any(|word| any.contains(&word))
+    }
+
+    /// Whether `first` and `second` stand side by side.
+    pub(crate) fn have_pair(self, first: &[&str], second: &[&str]) -> bool {
+        self.iter().zip(self.iter().skip(1)).any(|(a, b)| first.contains(&a) && second.contains(&b))
+    }
+
+    /// The last verb.
+    pub(crate) fn verb(self) -> Option<Verb> {
+        self.iter().filter_map(Verb::of).last()
+    }
+
+    /// Whether it tells of a sign-in, not of how one is to sign in.
+    pub(crate) fn sign_in(self) -> bool {
+        const SETTINGS: [&str; 8] =
+            ["settings", "setting", "config", "configuration", "policy", "method", "methods", "scheme"];
+        let signs_in = self.have(&["login", "signin", "logon"])
+            || self.have_pair(&["log", "logged", "sign", "signed"], &["in", "on"]);
+        signs_in && !self.have(&SETTINGS)
+    }
+
+    /// Whether it tells of a sign-out.
+    pub(crate) fn sign_out(self) -> bool {
+        self.have(&["logout", "signout", "logoff"])
+            || self.have_pair(&["log", "logged", "sign", "signed"], &["out", "off"])
+    }
+
+    /// Whether a word says that it failed (`Some(false)`) or succeeded (`Some(true)`). Refusals by a person, such as
+    /// `reject` and `cancel`, are acts that succeeded.
+    pub(crate) fn success(self) -> Option<bool> {
+        const FAILED: [&str; 14] = [
+            "failed",
+            "failure",
+            "fail",
+            "fails",
+            "error",
+            "errors",
+            "denied",
+            "blocked",
+            "unauthorized",
+            "forbidden",
+            "unsuccessful",
+            "invalid",
+            "locked",
+            "refused",
+        ];
+        const SUCCEEDED: [&str; 5] = ["success", "successful", "succeeded", "succeed", "successfully"];
+        if self.have(&FAILED) {
+            Some(false)
+        } else if self.have(&SUCCEEDED) {
+            Some(true)
+        } else {
+            None
+        }
+    }
+}
+
+/// Appends `word` as a word of a title: `alert` as `Alert`, `sso` as `SSO`.
+pub(crate) fn push_title(title: &mut String, word: &str) {
+    const ACRONYMS: [&str; 10] = ["api", "sso", "scim", "url", "mfa", "2fa", "ip", "saml", "id", "oauth"];
+    if !title.is_empty() {
+        title.push(' ');
+    }
+    if ACRONYMS.contains(&word) {
+        title.extend(word.chars().flat_map(char::to_uppercase));
+        return;
+    }
+    let mut letters = word.chars();
+    title.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+    title.push_str(letters.as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(name: &str) -> String {
+        let mut memory = String::new();
+        Words::split(name, &mut memory);
+        memory
+    }
+
+    #[test]
+    fn names_split_at_punctuation_and_humps() {
+        for (name, expected) in [
+            ("user.login_sso_success", "user login sso success"),
+            ("team.scimKeyCreated", "team scim key created"),
+            ("MFAEnabled", "mfa enabled"),
+            ("user.2fa-reset", "user 2fa reset"),
+            ("..Größe__ÄNDERN", "größe ändern"),
+            ("...", ""),
+        ] {
+            assert_eq!(words(name), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_verb_counts() {
+        let verb = |name: &str| Words::split(name, &mut String::new()).verb();
+        assert_eq!(verb("workspace.create_invite_revoked"), Some(Verb::Delete));
+        assert_eq!(verb("collection.shared"), Some(Verb::Share));
+        assert_eq!(verb("team.something"), None);
+    }
+
+    #[test]
+    fn no_verb_stands_in_two_lists() {
+        let mut all: Vec<_> = VERBS.iter().flat_map(|(_, forms)| forms.iter()).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}
