@@ -115,43 +115,53 @@ pub(crate) fn reset(database: &Database, stream: &str) -> Result<(), Error> {
     Ok(transaction.commit()?)
 }
 
-/// The number of each sink, new ones being given to names that have none yet; the inner error is the name for which no
-/// number is left.
+/// The number of each sink; names that have none yet get the next ones. The inner error is the name for which none is left.
 pub(crate) fn sink_numbers(
     database: &Database,
     stream: &str,
     names: &[&str],
 ) -> Result<Result<Vec<u32>, String>, Error> {
-    let known = {
-        let sinks = database.begin_read()?.open_table(SINKS)?;
-        sinks
-            .range((stream, 0)..=(stream, u32::MAX))?
-            .map(|row| row.map(|(key, name)| (name.value().to_owned(), key.value().1)))
-            .collect::<Result<Vec<_>, _>>()?
-    };
-    let mut all = known.clone();
-    for &name in names {
-        if all.iter().any(|(known, _)| known == name) {
-            continue;
-        }
-        let number = all.len() as u32;
-        if number == MAX_SINKS {
-            return Ok(Err(name.to_owned()));
-        }
-        all.push((name.to_owned(), number));
+    let known = saved_sinks(&database.begin_read()?.open_table(SINKS)?, stream)?;
+    if let Some(numbers) = names.iter().map(|name| number_of(name, &known)).collect() {
+        return Ok(Ok(numbers));
     }
-    if all.len() > known.len() {
-        let transaction = begin(database)?;
-        {
-            let mut sinks = transaction.open_table(SINKS)?;
-            for (name, number) in &all[known.len()..] {
-                sinks.insert((stream, *number), name.as_str())?;
-            }
+    let transaction = begin(database)?;
+    let mut numbers = Vec::with_capacity(names.len());
+    {
+        let mut table = transaction.open_table(SINKS)?;
+        // Again, now that nobody else can write.
+        let mut sinks = saved_sinks(&table, stream)?;
+        for &name in names {
+            let number = match number_of(name, &sinks) {
+                Some(number) => number,
+                None => {
+                    let next = sinks.len() as u32;
+                    if next == MAX_SINKS {
+                        return Ok(Err(name.to_owned()));
+                    }
+                    table.insert((stream, next), name)?;
+                    sinks.push((name.to_owned(), next));
+                    next
+                }
+            };
+            numbers.push(number);
         }
-        transaction.commit()?;
     }
-    let number_of = |name: &&str| all.iter().find(|(known, _)| known == name).map(|&(_, number)| number);
-    Ok(Ok(names.iter().filter_map(number_of).collect()))
+    transaction.commit()?;
+    Ok(Ok(numbers))
+}
+
+fn saved_sinks(
+    table: &impl ReadableTable<(&'static str, u32), &'static str>,
+    stream: &str,
+) -> Result<Vec<(String, u32)>, Error> {
+    let rows = table.range((stream, 0)..=(stream, u32::MAX))?;
+    rows.map(|row| row.map(|(key, name)| (name.value().to_owned(), key.value().1)).map_err(Error::from))
+        .collect()
+}
+
+fn number_of(name: &str, sinks: &[(String, u32)]) -> Option<u32> {
+    sinks.iter().find(|(known, _)| known == name).map(|&(_, number)| number)
 }
 
 fn delivered_name(stream: &str) -> String {

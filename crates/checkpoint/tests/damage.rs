@@ -1,5 +1,7 @@
 //! Files that were changed from outside: whatever is read from them is right, or refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -166,6 +168,17 @@ fn a_truncated_file_is_refused() {
                 file.len()
             );
         }
+    }
+}
+
+#[test]
+fn a_file_without_pages_is_left_as_it_is() {
+    let [file, _] = store_files();
+    let dir = quick_dir();
+    for len in [0, 27, 28, 4095, 4096, 4097, 8191] {
+        let error = open(dir.path(), &file[..len]).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{len}: {error:?}");
+        assert_eq!(fs::read(dir.path().join("checkpoints.db")).unwrap(), &file[..len]);
     }
 }
 

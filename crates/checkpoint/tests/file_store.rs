@@ -1,5 +1,7 @@
 //! The store in a real directory.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod conformance;
 
 use std::fs::{self, Permissions};

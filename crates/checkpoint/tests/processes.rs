@@ -3,6 +3,8 @@
 //! This test binary starts itself as the child process: each child is an ignored test that reads its directory from the
 //! environment.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -204,7 +204,7 @@ impl<'a> Check<'a> {
                 "give it, or its variable, a value",
             );
         }
-        if matches!(scalar.origin, Origin::Literal | Origin::Default) {
+        if matches!(scalar.origin, Origin::Literal | Origin::Default) && !names_only_a_host(&scalar.text) {
             self.findings.push(Finding::warning(
                 &node.span,
                 format!("the secret `{}` is written in this file", at.name),
@@ -430,6 +430,11 @@ fn sounds_secret(key: &str) -> bool {
     ["auth", "cookie", "cred", "key", "pass", "pwd", "secret", "session", "sign", "token"]
         .iter()
         .any(|part| key.contains(part))
+}
+
+/// Whether a secret is a URL that tells none, such as the address of a proxy without a password.
+fn names_only_a_host(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| !rest.trim_end_matches('/').contains(['@', '?', '#', '/']))
 }
 
 /// Whether a value is a URL with a user, a password or parameters in it.

@@ -144,24 +144,31 @@ fn block(name: &str, own: Value, common: &Value) -> Value {
 /// Puts a generated schema into the form that the rest relies on: definitions named after their part, no unknown keys beside
 /// known ones, and `null` only as a branch of its own.
 fn tidy(schema: &mut Value, prefix: &str) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(|item| tidy(item, prefix)),
-        Value::Object(object) => {
-            object.values_mut().for_each(|value| tidy(value, prefix));
-            if let Some(Value::String(target)) = object.get_mut("$ref")
-                && let Some(name) = target.strip_prefix("#/$defs/")
-            {
-                *target = format!("#/$defs/{prefix}.{name}");
-            }
-            if object.get("default").is_some_and(Value::is_null) {
-                object.remove("default");
-            }
-            if object.get("properties").is_some_and(Value::is_object) {
-                object.entry("additionalProperties").or_insert(Value::Bool(false));
-            }
-            null_apart(object);
+    let Value::Object(object) = schema else { return };
+    for_each_inner(object, |inner| tidy(inner, prefix));
+    if let Some(Value::String(target)) = object.get_mut("$ref")
+        && let Some(name) = target.strip_prefix("#/$defs/")
+    {
+        *target = format!("#/$defs/{prefix}.{name}");
+    }
+    if object.get("default").is_some_and(Value::is_null) {
+        object.remove("default");
+    }
+    if object.contains_key("properties") {
+        object.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    null_apart(object);
+}
+
+/// The schemas right below a schema. A key may be called `properties` too, so not everything below is one.
+fn for_each_inner(schema: &mut Map<String, Value>, mut visit: impl FnMut(&mut Value)) {
+    for (key, value) in schema {
+        match (key.as_str(), value) {
+            ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(&mut visit),
+            ("oneOf" | "anyOf" | "allOf", Value::Array(branches)) => branches.iter_mut().for_each(&mut visit),
+            ("additionalProperties" | "items", inner) => visit(inner),
+            _ => {}
         }
-        _ => {}
     }
 }
 

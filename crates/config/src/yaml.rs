@@ -196,18 +196,22 @@ impl<'t> Builder<'t> {
             let help = "let the alias stand outside of the value that it refers to";
             return Err(Finding::error(span, "this alias refers to the value that it is part of", help));
         };
-        let (node, size) = (node, *size);
-        if self.nodes + size > MAX_NODES {
-            return Err(too_large(span));
-        }
-        let node = node.clone();
+        let (node, size) = (node.clone(), *size);
         self.count(size, span)?;
         Ok(node)
     }
 
     fn count(&mut self, nodes: usize, span: &Span) -> Result<(), Finding> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES { Err(too_large(span)) } else { Ok(()) }
+        if self.nodes <= MAX_NODES {
+            return Ok(());
+        }
+        let message = format!("the configuration has more than {MAX_NODES} values, aliases unfolded");
+        Err(Finding::error(
+            span,
+            message,
+            "write fewer aliases, or split the pipeline over several processes",
+        ))
     }
 
     fn not_yaml(&self, error: &ScanError) -> Finding {
@@ -218,11 +222,6 @@ impl<'t> Builder<'t> {
         }
         Finding::error(&(at..at), message, help)
     }
-}
-
-fn too_large(span: &Span) -> Finding {
-    let message = format!("the configuration has more than {MAX_NODES} values, aliases unfolded");
-    Finding::error(span, message, "write fewer aliases, or split the pipeline over several processes")
 }
 
 /// The usual mistakes in words that name the remedy; the parser's own words for the rest.

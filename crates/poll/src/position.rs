@@ -49,7 +49,7 @@ pub struct Position {
     pub(crate) newest: Option<Timestamp>,
     /// By the API's clock: when the last closed sweep began. Later events that belong before it are late.
     pub(crate) swept_until: Option<Timestamp>,
-    /// What is still open before `complete_until`, oldest first. A closed window leaves it.
+    /// What is still open before `complete_until`. A walk is open for the first at most; closed windows leave it.
     pub(crate) history: Vec<Range>,
     /// Walks that are not closed.
     pub(crate) walks: Vec<Walk>,
@@ -160,7 +160,7 @@ impl fmt::Display for Walk {
             Some(until) => write!(f, " to {until}")?,
             None => write!(f, " to the present")?,
         }
-        write!(f, ", {} pages", self.pages)?;
+        write!(f, ", {} {}", self.pages, if self.pages == 1 { "page" } else { "pages" })?;
         if self.restarts > 0 {
             write!(f, ", started over {} times", self.restarts)?;
         }
@@ -232,8 +232,8 @@ impl Position {
         if self.version != VERSION {
             return Some(format!("`version` is {}", self.version));
         }
-        if self.history.windows(2).any(|two| two[0].to.is_none() || two[0].to > two[1].from) {
-            return Some("`history` is not in order, oldest first, or overlaps".into());
+        if self.history.iter().rev().skip(1).any(|range| range.to.is_none()) {
+            return Some("a range of `history` that is not the last has no `to`".into());
         }
         for walk in &self.walks {
             if self.walks.iter().filter(|other| other.kind == walk.kind).count() > 1 {
@@ -261,6 +261,6 @@ impl Position {
 impl Range {
     /// Whether the walk lies in it. It starts later while it is looked for how far back the API keeps.
     fn holds(&self, walk: &Walk) -> bool {
-        self.from <= walk.since && (self.to.is_none() || walk.until <= self.to)
+        self.from <= walk.since && walk.until <= self.to
     }
 }

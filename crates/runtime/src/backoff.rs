@@ -52,6 +52,11 @@ impl Backoff {
     }
 }
 
+/// A wait for people: whole milliseconds.
+pub(crate) fn rounded(wait: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn bounds(retry: Retry) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(retry.initial)

@@ -75,6 +75,9 @@ pub enum RunError {
     /// `--once` did not end in time.
     #[error("not everything was collected and delivered within {0:?}; the next run goes on from there")]
     TimedOut(Duration),
+    /// `--once` was asked to stop before its end.
+    #[error("stopped before everything was collected and delivered; the next run goes on from there")]
+    Stopped,
     /// A task ended by a defect that a restart does not mend.
     #[error("a task of the runtime ended by a defect")]
     Defect(#[from] JoinError),
@@ -163,7 +166,11 @@ impl Engine {
         };
         let mut result = tokio::select! {
             result = until_failure(&mut stream_tasks) => result,
-            () = stop.cancelled() => Ok(()),
+            () = stop.cancelled() => match until {
+                Until::Stopped => Ok(()),
+                // Whoever started it takes success for everything being there.
+                Until::CaughtUp { .. } => Err(RunError::Stopped),
+            },
             () = sleep_if(time_out) => Err(RunError::TimedOut(time_out.unwrap_or_default())),
         };
         stop.cancel();

@@ -7,7 +7,7 @@ use pipeline::{CheckpointStore, Progress, RecordId, Revision, Save, SinkSet, Sto
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, Retry};
+use crate::backoff::{Backoff, Retry, rounded};
 use crate::budget::{Budget, Pressure};
 use crate::seen::{SeenInRun, store_panicked};
 use crate::status::{SourceState, chain, count};
@@ -88,7 +88,7 @@ impl Saver {
                     if backoff.attempts().is_power_of_two() {
                         let error = chain(&error);
                         tracing::error!(
-                            source = &*self.stream, attempts = backoff.attempts(), retry_in = ?wait, error,
+                            source = &*self.stream, attempts = backoff.attempts(), retry_in = ?rounded(wait), error,
                             "checkpoint cannot be saved; collection waits, nothing is lost"
                         );
                     }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, Retry};
+use crate::backoff::{Backoff, Retry, rounded};
 use crate::batcher::{BatchLimits, Batcher};
 use crate::budget::Pressure;
 use crate::parcel::Parcel;
@@ -208,10 +208,10 @@ fn report(delivery: &Delivery, mode: SinkMode, error: String, wait: Duration, at
     if attempts.is_power_of_two() {
         match mode {
             SinkMode::Paused => {
-                tracing::error!(sink = name, attempts, retry_in = ?wait, error, "sink is paused; its events are kept");
+                tracing::error!(sink = name, attempts, retry_in = ?rounded(wait), error, "sink is paused; its events are kept");
             }
             SinkMode::Retrying | SinkMode::Delivering => {
-                tracing::warn!(sink = name, attempts, retry_in = ?wait, error, "sink failed; its events are kept");
+                tracing::warn!(sink = name, attempts, retry_in = ?rounded(wait), error, "sink failed; its events are kept");
             }
         }
     }

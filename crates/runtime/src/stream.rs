@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backoff::{Backoff, Retry};
+use crate::backoff::{Backoff, Retry, rounded};
 use crate::budget::{Budget, Pressure};
 use crate::chunk::{Encoder, encode};
 use crate::parcel::Parcel;
@@ -26,6 +26,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 
 /// With `--once`, a source that must wait longer than this for a person or a quota has failed.
 const ONCE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A source that waits so long with work to do says so.
+const WORTH_TELLING: Duration = Duration::from_secs(10);
 
 /// Makes a source anew at each restart of its stream.
 pub type MakeSource = Box<dyn Fn() -> Result<Box<dyn Source>, BoxError> + Send + Sync>;
@@ -137,7 +140,7 @@ pub(crate) async fn run(spec: StreamSpec, context: Context) -> Result<(), Stream
                     now.mode = SourceMode::Retrying;
                     now.last_error = Some(reason.clone());
                 });
-                tracing::warn!(source = spec.name, reason, retry_in = ?wait, "stream goes back to its saved position");
+                tracing::warn!(source = spec.name, reason, retry_in = ?rounded(wait), "stream goes back to its saved position");
                 tokio::select! {
                     () = sleep(wait) => {}
                     () = context.stop.cancelled() => {}
@@ -332,7 +335,7 @@ async fn load(context: &Context, stream: &Arc<str>) -> Result<Option<Checkpoint>
         match answer.unwrap_or_else(|panic| Err(store_panicked("load the position from", panic.into()))) {
             Err(error @ StoreError::Io { .. }) if !context.stop.is_cancelled() => {
                 let wait = backoff.next(None);
-                tracing::error!(source = &**stream, error = chain(&error), retry_in = ?wait, "checkpoint cannot be read");
+                tracing::error!(source = &**stream, error = chain(&error), retry_in = ?rounded(wait), "checkpoint cannot be read");
                 tokio::select! {
                     () = sleep(wait) => {}
                     () = context.stop.cancelled() => {}
@@ -408,10 +411,10 @@ impl Patience {
                 return Err(error);
             }
             if attempts.is_power_of_two() {
-                tracing::error!(source = &*state.name, attempts, retry_in = ?wait, error = text, "source is paused");
+                tracing::error!(source = &*state.name, attempts, retry_in = ?rounded(wait), error = text, "source is paused");
             }
         } else if attempts.is_power_of_two() {
-            tracing::warn!(source = &*state.name, attempts, retry_in = ?wait, error = text, "source failed; asks again");
+            tracing::warn!(source = &*state.name, attempts, retry_in = ?rounded(wait), error = text, "source failed; asks again");
         }
         state.set(|now| {
             now.mode = mode;
@@ -464,6 +467,14 @@ impl Collector {
                     if wait.caught_up && self.once {
                         return CollectEnd::Finished;
                     }
+                    if !wait.caught_up && wait.duration >= WORTH_TELLING {
+                        let retry_in = rounded(wait.duration);
+                        tracing::info!(
+                            source = &*self.state.name,
+                            ?retry_in,
+                            "source waits before its next request"
+                        );
+                    }
                     self.state.set(|now| now.mode = SourceMode::Waiting);
                     wait.duration
                 }
@@ -484,6 +495,10 @@ impl Collector {
         let bytes = batch.records.iter().map(|record| record.span.len()).sum();
         count(&self.state.bytes, bytes);
         count(&self.state.gaps, batch.gaps.len());
+        for gap in &batch.gaps {
+            let (from, to, reason) = (gap.from, gap.to, &*gap.reason);
+            tracing::warn!(source = &*self.state.name, %from, %to, reason, "audit records of this time are not available");
+        }
         self.state.set(|now| {
             now.mode = SourceMode::Collecting;
             now.last_error = None;

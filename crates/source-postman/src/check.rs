@@ -34,7 +34,7 @@ impl PostmanSource {
                 Err(verdict) => verdict,
                 Ok(answer) => {
                     let server_time = answer.date;
-                    match Page::read(answer.body) {
+                    match Page::read(answer.body, &self.volatile) {
                         Ok(page) => return Ok(self.describe(&page, server_time, now)),
                         Err(error) => verdict::of_unreadable(error, server_time),
                     }
@@ -54,7 +54,7 @@ impl PostmanSource {
         if let Some(team) = page.teams().next() {
             words += &format!(" of team {team}");
         }
-        words += &match page.identities(&self.volatile).first() {
+        words += &match page.identities.first() {
             None => {
                 "; the log has no entry of the last 30 days yet: entries appear a few minutes after the action".to_owned()
             }

@@ -135,8 +135,8 @@ impl PostmanConfig {
         require(
             self.requests_per_minute.get() <= MOST_REQUESTS,
             "requests_per_minute",
-            "is above 6000",
-            "write at most `6000`; Postman itself grants 300",
+            "is above 60000",
+            "write at most `60000`; Postman itself grants 300",
         );
         let (every, over) = (self.resweep.every.get(), self.resweep.over.get());
         require(every >= second, "resweep.every", "is below 1s", "write a time such as `1h`");
@@ -261,7 +261,7 @@ impl fmt::Display for PostmanSettings {
 pub(crate) const RETENTION: Duration = Duration::from_secs(180 * 86_400);
 
 /// The limiter remembers each request of the last minute.
-const MOST_REQUESTS: u32 = 6000;
+const MOST_REQUESTS: u32 = 60_000;
 
 const MAKE_A_KEY: &str = "a Team Admin makes one in Postman under Settings, API keys";
 
@@ -330,7 +330,7 @@ mod tests {
     fn all_that_is_wrong_is_said_at_once_without_the_secrets() {
         let wrong = config(
             r#"{"api_key": "PMAK-s3cret\n", "url": "http://api.getpostman.com", "start": "soon", "poll_interval": "10ms",
-                "requests_per_minute": 9999, "proxy": "socks5://u:s3cret@p:1", "tls": {"cert_file": "c.pem"},
+                "requests_per_minute": 60001, "proxy": "socks5://u:s3cret@p:1", "tls": {"cert_file": "c.pem"},
                 "timeout": "0s", "overlap": "2d", "resweep": {"every": "2h", "over": "1h"}}"#,
         )
         .validate()

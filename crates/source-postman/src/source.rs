@@ -252,19 +252,18 @@ impl Source for PostmanSource {
             Err(verdict) => return self.conclude(verdict),
         };
         let (collected_at, server_time) = (self.account.time(), answer.date);
-        let page = match Page::read(answer.body) {
+        let page = match Page::read(answer.body, &self.volatile) {
             Ok(page) => page,
             Err(error) => return self.conclude(verdict::of_unreadable(error, server_time)),
         };
-        let identities = page.identities(&self.volatile);
-        let ids: Vec<RecordId> = identities.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<RecordId> = page.identities.iter().map(|(id, _)| *id).collect();
         let Some(open) = &self.open else { return Err(not_open()) };
         let seen = open.seen.lookup(&ids).await.map_err(store_refused)?;
 
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
         let Some(open) = &mut self.open else { return Err(not_open()) };
-        let found = poll::Page { records: &identities, next: page.next_cursor.as_ref(), server_time };
+        let found = poll::Page { records: &page.identities, next: page.next_cursor.as_ref(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         let records = taken.deliver.iter().map(|index| {
             let index = *index as usize;
@@ -382,6 +381,16 @@ mod tests {
     use crate::account::Wiring;
     use crate::config::PostmanConfig;
 
+    /// Has a full disk.
+    struct Refusing;
+
+    #[async_trait]
+    impl SeenIds for Refusing {
+        async fn lookup(&self, _: &[RecordId]) -> Result<Vec<Seen>, StoreError> {
+            Err(StoreError::Io { doing: "read", path: "ids".to_owned(), source: "no space left".into() })
+        }
+    }
+
     /// Knows nothing, and takes its time to say so.
     struct Nothing;
 
@@ -446,6 +455,24 @@ mod tests {
             records += batch.records.len();
         }
         assert!(records >= 650 && cancellations > 9, "{records} records, {cancellations} cancellations");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_whose_ids_cannot_be_looked_up_is_asked_for_again() {
+        let span = Duration::from_secs(600);
+        let api = Postman::builder().events(20).span(span).start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let config = format!(r#"{{"api_key": "{}", "url": "{}", "start": "8d"}}"#, api.key(), api.url());
+        let config: PostmanConfig = serde_json::from_str(&config).unwrap();
+        let account = Account::new(config.validate().unwrap(), Wiring::default());
+        let mut source = PostmanSource::new("postman", account);
+        source.open(None, Arc::new(Refusing)).await.unwrap();
+        for _ in 0..3 {
+            let refused = source.next().await.unwrap_err();
+            assert!(matches!(refused, SourceError::Transient { .. }), "{refused:?}");
+        }
+        source.open.as_mut().unwrap().seen = Arc::new(Nothing);
+        let Next::Page { batch, .. } = source.next().await.unwrap() else { panic!("not a page") };
+        assert_eq!(batch.records.len(), 20);
     }
 
     #[test]

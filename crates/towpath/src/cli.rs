@@ -66,7 +66,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// The configuration file [default: $TOWPATH_CONFIG, ./towpath.yaml, /etc/towpath/towpath.yaml]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 }
 

@@ -1,6 +1,7 @@
 //! How a command fails: with which words and which exit status.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 /// Why a command failed.
@@ -16,6 +17,12 @@ impl Failure {
     /// Wrong usage, told by an error and its causes.
     pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self::Usage(format!("error: {:#}", error.into()))
+    }
+
+    /// Whether the reader of our output is gone, which needs no words.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let Self::Running(error) = self else { return false };
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

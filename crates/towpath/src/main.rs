@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(failure) if failure.is_broken_pipe() => failure.exit_code(),
         Err(failure) => {
             // Where nobody reads stderr any more there is nobody to tell.
             drop(writeln!(std::io::stderr(), "{failure}"));

@@ -5,9 +5,10 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
+use memchr::memchr;
 use pipeline::{EventOutcome, Timestamp};
 
-use crate::json::{Document, Kind, Value};
+use crate::json::{Kind, Value};
 
 /// A piece of text.
 #[derive(Clone, Copy)]
@@ -58,7 +59,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) user: Option<User<'a>>,
     /// The tenant.
     pub(crate) team: Named<'a>,
-    pub(crate) client: Client<'a>,
+    /// Where the request came from, as it is written there; see [`Client`].
+    pub(crate) client: Option<Text<'a>>,
     pub(crate) user_agent: Option<Text<'a>>,
     /// Roles that one user or group got or lost.
     pub(crate) roles: Option<Roles<'a>>,
@@ -74,8 +76,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) request: Request<'a>,
     /// Vendor details that are kept whole as text where a schema would choke on them.
     pub(crate) details: Option<Value<'a>>,
-    /// Whether the vendor holds the actor's account for active.
-    pub(crate) actor_active: Option<Value<'a>>,
 }
 
 impl Entry<'_> {
@@ -179,6 +179,8 @@ pub(crate) struct User<'a> {
     pub(crate) kind: UserKind<'a>,
     /// What the record calls this kind, noted as used together with it.
     pub(crate) kind_text: Option<Text<'a>>,
+    /// Whether the vendor holds the account for active.
+    pub(crate) active: Option<Value<'a>>,
 }
 
 /// What a [`User`] is.
@@ -204,13 +206,13 @@ impl<'a> User<'a> {
         if let Some(full_name) = full_name.filter(|full| !differs(full)) {
             full_name.mark_used();
         }
-        Self { uid, name, full_name: full_name.filter(differs), email, kind, kind_text: None }
+        Self { uid, name, full_name: full_name.filter(differs), email, kind, kind_text: None, active: None }
     }
 
     /// Somebody of whom only the id is known.
     pub(crate) const fn known_by_id(uid: Text<'a>) -> Self {
         let kind = UserKind::Person;
-        Self { uid: Some(uid), name: None, full_name: None, email: None, kind, kind_text: None }
+        Self { uid: Some(uid), name: None, full_name: None, email: None, kind, kind_text: None, active: None }
     }
 
     /// Whether both are the same, as far as their ids, or else their names, tell.
@@ -245,12 +247,31 @@ impl<'a> User<'a> {
 
 /// OCSF's type `email_t`: `^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$`, where `+-/` is a range.
 fn is_address(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let Some((first, rest)) = domain.split_once('.') else { return false };
-    let local_ok = local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+,-./=?^_`{|}~".contains(&b));
-    let label = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    let domain_ok = first.bytes().all(label) && rest.bytes().all(|b| label(b) || b == b'.');
-    !local.is_empty() && !first.is_empty() && !rest.is_empty() && local_ok && domain_ok
+    const fn in_label(b: u8) -> bool {
+        b.is_ascii_alphanumeric() || b == b'-'
+    }
+    /// Bytes that may stand before the `@`.
+    const LOCAL: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut b = 0;
+        while b < 256 {
+            table[b] = (b as u8).is_ascii_alphanumeric();
+            b += 1;
+        }
+        let others = b"!#$%&'*+,-./=?^_`{|}~";
+        let mut n = 0;
+        while n < others.len() {
+            table[others[n] as usize] = true;
+            n += 1;
+        }
+        table
+    };
+    let text = text.as_bytes();
+    let local = text.iter().take_while(|b| LOCAL[usize::from(**b)]).count();
+    let Some((b'@', domain)) = text[local..].split_first() else { return false };
+    let first = domain.iter().take_while(|b| in_label(**b)).count();
+    let Some((b'.', rest)) = domain[first..].split_first() else { return false };
+    local > 0 && first > 0 && !rest.is_empty() && rest.iter().all(|b| in_label(*b) || *b == b'.')
 }
 
 /// Something with an id and a name.
@@ -269,19 +290,20 @@ impl Named<'_> {
 /// Role names.
 #[derive(Clone, Copy)]
 pub(crate) enum Roles<'a> {
-    /// An array of strings, and the value to note as used with it.
-    Many(Value<'a>, Option<Value<'a>>),
+    /// An array of strings, and the value that counts as written with them.
+    Many(Value<'a>, Value<'a>),
     One(Text<'a>),
 }
 
 impl<'a> Roles<'a> {
-    /// The names in `value`: a string, or an array of nothing but strings. `holder` is the value of the record that
-    /// carries them, where that is not `value` itself.
-    pub(crate) fn read(value: Value<'a>, holder: Option<Value<'a>>) -> Option<Self> {
-        match value.kind() {
-            Kind::String => value.string().map(Roles::One),
+    /// The names in `value`: a string, or an array of nothing but strings, which may stand as JSON in a string.
+    pub(crate) fn read(value: Value<'a>) -> Option<Self> {
+        let list = value.embedded().unwrap_or(value);
+        match list.kind() {
+            Kind::String => list.string().map(Roles::One),
             Kind::Array => {
-                value.children().all(|item| item.kind() == Kind::String).then_some(Roles::Many(value, holder))
+                let names = list.items().all(|item| item.kind() == Kind::String);
+                names.then_some(Roles::Many(list, value))
             }
             _ => None,
         }
@@ -289,11 +311,10 @@ impl<'a> Roles<'a> {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = Text<'a>> + use<'a> {
         let (many, one) = match *self {
-            Roles::Many(array, _) => (Some(array), None),
+            Roles::Many(list, _) => (Some(list), None),
             Roles::One(text) => (None, Some(text)),
         };
-        let items = many.into_iter().flat_map(Value::children).filter_map(Value::string);
-        items.chain(one)
+        many.into_iter().flat_map(Value::items).filter_map(Value::string).chain(one)
     }
 
     /// Whether one of them rules the whole team.
@@ -304,7 +325,7 @@ impl<'a> Roles<'a> {
 
     pub(crate) fn mark_used(&self) {
         match self {
-            Roles::Many(array, holder) => holder.unwrap_or(*array).mark_used(),
+            Roles::Many(_, holder) => holder.mark_used(),
             Roles::One(text) => text.mark_used(),
         }
     }
@@ -313,43 +334,40 @@ impl<'a> Roles<'a> {
 /// Users with the roles that each has now.
 #[derive(Clone, Copy)]
 pub(crate) struct Members<'a> {
-    document: Document<'a>,
-    /// Members of the object, in the order of their keys, each key once.
-    places: &'a [u32],
-    /// The value of the record that carries them.
+    /// An object `{user id: roles}`.
+    users: Value<'a>,
+    /// The members of it that count, in the order of their keys, each key once.
+    order: &'a [u32],
+    /// The value that counts as written with them.
     holder: Value<'a>,
 }
 
 impl<'a> Members<'a> {
-    /// Reads an object `{user id: roles}`; nothing if it is empty or anything in it is no list of roles.
-    pub(crate) fn read(object: Value<'a>, holder: Value<'a>, places: &'a mut Vec<u32>) -> Option<Self> {
-        places.clear();
-        if object.kind() != Kind::Object {
+    /// Reads an object `{user id: roles}`, which may stand as JSON in a string; nothing if it is empty or anything in it is no
+    /// list of roles. `memory` holds the order.
+    pub(crate) fn read(value: Value<'a>, memory: &'a mut Vec<u32>) -> Option<Self> {
+        memory.clear();
+        let users = value.embedded().unwrap_or(value);
+        memory.extend(users.places());
+        if users.members().any(|member| member.key().is_empty() || Roles::read(member).is_none()) {
             return None;
         }
-        for member in object.children() {
-            if member.key().value.is_empty() || Roles::read(member, None).is_none() {
-                return None;
-            }
-            places.push(member.place());
-        }
-        let document = object.document();
-        let key = |place: u32| document.at(place).key().value;
+        let key = |place: &u32| users.at(*place).key();
         // Of equal keys the last counts.
-        places.sort_unstable_by(|a, b| key(*a).cmp(key(*b)).then(b.cmp(a)));
-        places.dedup_by(|b, a| key(*a) == key(*b));
-        (!places.is_empty()).then_some(Self { document, places, holder })
+        memory.sort_unstable_by(|a, b| key(a).cmp(key(b)).then(b.cmp(a)));
+        memory.dedup_by(|b, a| key(a) == key(b));
+        (!memory.is_empty()).then_some(Self { users, order: memory, holder: value })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.order.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Text<'a>, Roles<'a>)> + use<'a> {
-        let (document, holder) = (self.document, self.holder);
-        self.places.iter().filter_map(move |place| {
-            let member = document.at(*place);
-            Some((member.key(), Roles::read(member, Some(holder))?))
+        let users = self.users;
+        self.order.iter().filter_map(move |place| {
+            let member = users.at(*place);
+            Some((member.key_text(), Roles::read(member)?))
         })
     }
 
@@ -373,21 +391,30 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
+    /// Of the text that an entry has, if it has one.
+    pub(crate) fn of(entry: &Entry<'a>) -> Self {
+        entry.client.map(Self::read).unwrap_or_default()
+    }
+
     /// Reads `ip`, `ip:port`, `[v6]:port`, or several of them with commas between.
-    pub(crate) fn read(text: Text<'a>) -> Self {
-        let (first, forwarded) = text.value.split_once(',').unwrap_or((text.value, ""));
+    fn read(text: Text<'a>) -> Self {
+        let comma = memchr(b',', text.value.as_bytes());
+        let (first, forwarded) =
+            comma.map_or((text.value, ""), |at| (&text.value[..at], &text.value[at + 1..]));
         let mut client = Self { text: Some(text), forwarded, ..Self::default() };
         if let Some((ip, port)) = address(first) {
             client.ip = Some(Text { used: None, ..text.part(ip) });
             client.port = port;
-            client.complete = client.proxies().all(|proxy| matches!(proxy, Some((_, None))));
+            client.complete =
+                forwarded.is_empty() || client.proxies().all(|proxy| matches!(proxy, Some((_, None))));
         }
         client
     }
 
     /// What follows the first address: nothing for a part that is not an address.
     fn proxies(&self) -> impl Iterator<Item = Option<(&'a str, Option<u16>)>> + use<'a> {
-        self.forwarded.split(',').filter(|part| !part.trim().is_empty()).map(address)
+        let parts = (!self.forwarded.is_empty()).then(|| self.forwarded.split(','));
+        parts.into_iter().flatten().filter(|part| !part.trim().is_empty()).map(address)
     }
 
     /// The addresses after the first.

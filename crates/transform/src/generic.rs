@@ -2,7 +2,7 @@
 
 use pipeline::{EventOutcome, Timestamp};
 
-use crate::entry::{Client, Entry, Head, Named, OTHER, Request, Rule, Text, User, UserKind};
+use crate::entry::{Entry, Head, Named, OTHER, Request, Rule, Text, User, UserKind};
 use crate::json::{Kind, Value};
 use crate::malformed::Why;
 use crate::mapper::{Product, Within};
@@ -87,11 +87,11 @@ impl GenericReader {
             action,
             original_time: fields.created_at,
             message: None,
-            rule: rule(words, action, fields.method, code),
+            rule: rule(&words, action, fields.method, code),
             actor: fields.actor,
             user: None,
             team: Named::default(),
-            client: fields.client_ip.map(Client::read).unwrap_or_default(),
+            client: fields.client_ip,
             user_agent: fields.user_agent,
             roles: None,
             members: None,
@@ -108,7 +108,6 @@ impl GenericReader {
                 target_type: target_type.flatten(),
             },
             details: None,
-            actor_active: None,
         })
     }
 }
@@ -116,8 +115,8 @@ impl GenericReader {
 impl<'a> Fields<'a> {
     fn read(root: Value<'a>) -> Self {
         let mut fields = Self::default();
-        for member in root.children() {
-            match member.key().value {
+        for member in root.members() {
+            match member.key() {
                 "id" => fields.id = member.scalar(),
                 "action" => fields.action = Some(member),
                 "actor" => fields.actor = read_actor(member),
@@ -145,12 +144,9 @@ impl<'a> Fields<'a> {
 
 /// Nothing if neither id nor any name is there.
 fn read_actor(actor: Value<'_>) -> Option<User<'_>> {
-    if actor.kind() != Kind::Object {
-        return None;
-    }
     let (mut uid, mut name, mut email, mut kind_text) = (None, None, None, None);
-    for member in actor.children() {
-        match member.key().value {
+    for member in actor.members() {
+        match member.key() {
             "id" => uid = member.scalar(),
             "name" => name = member.string(),
             "email" => email = member.string(),
@@ -170,8 +166,8 @@ fn read_actor(actor: Value<'_>) -> Option<User<'_>> {
 
 fn read_target(target: Value<'_>) -> (Named<'_>, Option<Text<'_>>) {
     let (mut named, mut kind) = (Named::default(), None);
-    for member in target.children() {
-        match member.key().value {
+    for member in target.members() {
+        match member.key() {
             "id" => named.uid = member.scalar(),
             "name" => named.name = member.string(),
             "type" => kind = member.string(),
@@ -181,7 +177,7 @@ fn read_target(target: Value<'_>) -> (Named<'_>, Option<Text<'_>>) {
     (named, kind)
 }
 
-fn rule<'a>(words: Words<'_>, action: Text<'a>, method: Option<Text<'_>>, code: Option<u16>) -> Rule<'a> {
+fn rule<'a>(words: &Words<'_>, action: Text<'a>, method: Option<Text<'_>>, code: Option<u16>) -> Rule<'a> {
     let rule: Rule<'a> = if words.sign_in() {
         session(1)
     } else if words.sign_out() {

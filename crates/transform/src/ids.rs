@@ -30,7 +30,16 @@ pub(crate) fn uuid(name: &mut Vec<u8>, parts: &[&str]) -> Uuid {
 }
 
 fn format_uuid(digest: [u8; 20]) -> Uuid {
-    const HEX: [u8; 16] = *b"0123456789abcdef";
+    const HEX: [[u8; 2]; 256] = {
+        let digits = b"0123456789abcdef";
+        let mut table = [[0; 2]; 256];
+        let mut n = 0;
+        while n < 256 {
+            table[n] = [digits[n >> 4], digits[n & 15]];
+            n += 1;
+        }
+        table
+    };
     let mut text = [b'-'; 36];
     let mut place = 0;
     for (n, byte) in digest.into_iter().take(16).enumerate() {
@@ -42,8 +51,7 @@ fn format_uuid(digest: [u8; 20]) -> Uuid {
         if matches!(n, 4 | 6 | 8 | 10) {
             place += 1;
         }
-        text[place] = HEX[usize::from(byte >> 4)];
-        text[place + 1] = HEX[usize::from(byte & 15)];
+        text[place..place + 2].copy_from_slice(&HEX[usize::from(byte)]);
         place += 2;
     }
     text

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::entry::{Entry, Head};
 use crate::generic::GenericReader;
 use crate::ids::{self, Uuid};
-use crate::json::{Buffers, Document, Kind, Value};
+use crate::json::{Buffers, Flaw, Kind, Value};
 use crate::malformed::{Malformed, Why};
 use crate::postman::PostmanReader;
 use crate::{ecs, ocsf, raw};
@@ -57,10 +57,8 @@ pub(crate) struct Scratch {
 /// Memory for what is read out of a record's values.
 #[derive(Default)]
 pub(crate) struct Within {
-    /// JSON that stood in a string.
-    pub(crate) nested: Buffers,
-    /// Places of members.
-    pub(crate) places: Vec<u32>,
+    /// The order of users.
+    pub(crate) order: Vec<u32>,
     /// The action's words.
     pub(crate) words: String,
     /// Names made of those words.
@@ -102,24 +100,40 @@ impl Mapper {
         out: &mut EventWriter,
     ) {
         let Scratch { record: buffers, within, identity } = scratch;
-        let root = Document::parse(text, buffers).map(Document::root);
+        buffers.read(text, |root| self.apply_parsed(record, text, flaw, root, within, identity, out));
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one record; bundling them would only rename them"
+    )]
+    fn apply_parsed(
+        &self,
+        record: &Record<'_>,
+        text: &str,
+        flaw: Option<Why>,
+        root: Result<Value<'_>, Flaw>,
+        within: &mut Within,
+        memory: &mut Vec<u8>,
+        out: &mut EventWriter,
+    ) {
         let object = root.ok().filter(|root| root.kind() == Kind::Object);
-        let why = match (flaw, root) {
-            (Some(flaw), _) => flaw,
-            (None, Err(flaw)) => Why::Unreadable(flaw),
-            (None, Ok(_)) if object.is_none() => Why::NotAnObject,
-            (None, Ok(root)) => match self.read(root, within) {
+        let why = match (flaw, root, object) {
+            (Some(flaw), ..) => flaw,
+            (None, Err(flaw), _) => Why::Unreadable(flaw),
+            (None, Ok(_), None) => Why::NotAnObject,
+            (None, Ok(_), Some(object)) => match &self.read(object, within) {
                 Ok(entry) => {
-                    let mut identity = Identity::new(&self.product, &entry.head, identity);
-                    self.write(record, text, &entry, &mut identity, out);
+                    let mut identity = Identity::new(&self.product, &entry.head, memory);
+                    self.write(record, text, entry, &mut identity, out);
                     return;
                 }
-                Err(why) => why,
+                Err(why) => *why,
             },
         };
         let head = object.map(|object| self.head(object)).unwrap_or_default();
         let malformed = Malformed { text, root: root.ok(), head, why };
-        let mut identity = Identity::new(&self.product, &head, identity);
+        let mut identity = Identity::new(&self.product, &head, memory);
         self.write_malformed(record, &malformed, &mut identity, out);
     }
 

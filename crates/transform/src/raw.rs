@@ -26,7 +26,7 @@ pub(crate) fn write(
         severity: severity_of_all(entry),
         outcome: entry.rule.outcome,
         action: entry.action.value,
-        actor: entry.actor.and_then(|actor| actor.uid).map_or("", |uid| uid.value),
+        actor: entry.actor.as_ref().and_then(|actor| actor.uid).map_or("", |uid| uid.value),
         tenant: entry.head.tenant.map_or("", |tenant| tenant.value),
     });
 }

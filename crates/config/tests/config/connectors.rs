@@ -33,7 +33,7 @@ pub(crate) struct PostmanConfig {
     pub(crate) requests_per_minute: NonZeroU16,
     /// A proxy.
     #[serde(default)]
-    pub(crate) proxy: Option<String>,
+    pub(crate) proxy: Option<Secret>,
     /// Trust and identity.
     #[serde(default)]
     pub(crate) tls: Tls,
@@ -58,7 +58,8 @@ fn requests() -> NonZeroU16 {
 }
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+// Without `deny_unknown_fields`: unknown keys are errors all the same.
+#[serde(default)]
 pub(crate) struct Resweep {
     /// How often.
     pub(crate) every: HumanDuration,
@@ -127,6 +128,9 @@ pub(crate) struct HttpConfig {
     /// A share.
     #[serde(default)]
     pub(crate) share: Option<f64>,
+    /// Passed through.
+    #[serde(default)]
+    pub(crate) properties: BTreeMap<String, String>,
     /// One or many.
     #[serde(default)]
     pub(crate) topics: Option<OneOrMany>,

@@ -45,7 +45,10 @@ fn documented_example_is_right() {
     let source: PostmanConfig = config.sources[0].block.read().unwrap();
     assert_eq!((source.api_key.expose(), &*source.url), ("k-1", "https://api.getpostman.com"));
     assert_eq!((source.overlap.to_string(), source.resweep.over.to_string()), ("15m".into(), "1d".into()));
-    assert_eq!((source.requests_per_minute.get(), source.proxy.as_deref()), (240, Some("http://proxy:3128")));
+    assert_eq!(
+        (source.requests_per_minute.get(), source.proxy.unwrap().expose()),
+        (240, "http://proxy:3128")
+    );
     assert_eq!(config.sources[0].labels, [("env".to_owned(), "prod".to_owned())]);
 }
 
@@ -73,6 +76,7 @@ fn example() -> Value {
             "web": {
                 "type": "http", "url": "https://a.example", "auth": { "bearer": "${TOKEN}" }, "compression": "gzip",
                 "quiet": false, "concurrency": 4, "max_body": "1MiB", "topics": ["a"], "share": 0.5,
+                "properties": { "a.b": "c" },
             },
         },
     })
@@ -109,6 +113,7 @@ fn schema_accepts_what_is_right_and_refuses_what_is_not() {
         ("/sinks/web/auth", json!({ "baerer": "x" })),
         ("/sinks/web/auth", json!("non")),
         ("/sinks/web/quiet", json!("yes")),
+        ("/sinks/web/properties", json!({ "a": ["b"] })),
     ] {
         let mut wrong = example();
         *wrong.pointer_mut(pointer).unwrap() = value.clone();
@@ -156,7 +161,9 @@ fn schema_takes_references_wherever_a_single_value_stands() {
 #[test]
 fn schema_describes_every_key() {
     fn check(schema: &Value, path: &str) {
-        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        // A key may be called `properties` too, but only a schema says that it is one of an object.
+        let is_schema = schema.get("type").is_some_and(|name| name == "object");
+        if let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|_| is_schema) {
             for (key, property) in properties {
                 assert!(property["description"].is_string(), "{path}.{key} has no description: {property}");
             }
@@ -171,6 +178,10 @@ fn schema_describes_every_key() {
     }
     let schema = config::schema(&types());
     check(&schema["properties"], "");
+    let web = schema["properties"]["sinks"]["additionalProperties"]["oneOf"].as_array().unwrap();
+    let web = web.iter().find(|block| block["properties"]["type"]["const"] == "http").unwrap();
+    assert_eq!(web["properties"]["properties"]["type"], "object");
+    assert_eq!(web["properties"].get("additionalProperties"), None, "a key called `properties` is a key");
     assert_eq!(schema["properties"]["drain_timeout"]["default"], "25s");
     assert_eq!(schema["properties"]["limits"]["default"], json!({ "in_flight": "64MiB" }));
     assert_eq!(schema["properties"]["data_dir"]["default"], "./data");

@@ -223,6 +223,13 @@ fn hostile_files_are_refused_quickly() {
 }
 
 #[test]
+fn byte_order_mark_takes_no_column() {
+    let (_, report) = load("\u{feff}sorces: {}\n", &Fake::default());
+    assert_eq!((report.diagnostics()[0].line, report.diagnostics()[0].column), (1, 1));
+    assert_eq!(&*report.diagnostics()[0].snippet.text, "sorces: {}");
+}
+
+#[test]
 fn comments_may_be_many_and_line_ends_of_any_kind() {
     let environment = Fake::new(&[("KEY", "k")], &[]);
     let text = "\u{feff}sources:\n  p:\n    type: postman\n    api_key: ${KEY}\nsinks:\n  f:\n    type: file\n    path: x\n";

@@ -1,6 +1,7 @@
 //! What a page changes.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use pipeline::{Gap, RecordId, Seen, Timestamp};
 
@@ -10,8 +11,8 @@ use crate::cursor::Cursor;
 use crate::policy::Order;
 use crate::position::Kind;
 
-/// Clocks that differ by less are taken as equal.
-const SAME_CLOCK: u64 = 60_000;
+/// Clocks that differ by less are taken as equal: one's own, and those of the API's servers.
+const SAME_CLOCK: Duration = Duration::from_secs(60);
 
 /// Which records are new, oldest first.
 pub(super) fn sort_out(page: &Page<'_>, seen: &[Seen], order: Order) -> Taken {
@@ -70,7 +71,7 @@ impl Collector {
         // Should our clock have jumped since, the second one holds.
         let by_the_api = Timestamp::from_millis(start.as_millis().saturating_add(skew));
         let settled = believed(by_the_api.min(server_now.minus(counted_at.since(start))));
-        if settled.as_millis().abs_diff(start.as_millis()) <= SAME_CLOCK {
+        if settled.since(start).max(start.since(settled)) <= SAME_CLOCK {
             return;
         }
         for range in self.position.history.iter_mut().filter(|range| range.from == Some(start)) {
@@ -84,11 +85,8 @@ impl Collector {
         let since = self.position.walks[at].since;
         let too_late = since > Some(self.not_before_start(server_now));
         if too_late {
-            let should = match self.position.complete_until {
-                None => self.present(server_now),
-                Some(_) => self.not_before_start(self.late_since(server_now)),
-            };
-            self.position.walks[at].since = Some(should.min(self.present(server_now)));
+            let should = if self.history_is_endless() { server_now } else { self.late_since(server_now) };
+            self.position.walks[at].since = Some(self.present(should));
         }
         too_late
     }
@@ -157,13 +155,17 @@ impl Collector {
         let position = &mut self.position;
         if page.server_time.is_some() {
             // What a wrong clock put into the future is put right by the API's own.
-            for moment in [&mut position.complete_until, &mut position.newest, &mut position.swept_until] {
-                *moment = (*moment).min(Some(server_now.plus(super::MARGIN)));
-            }
+            let passed = |moment: &Timestamp| *moment <= server_now.plus(SAME_CLOCK);
+            position.complete_until = position.complete_until.filter(passed);
+            position.newest = position.newest.filter(passed);
+            // Nobody knows when the last sweep was: the next one is due, and reaches back twice as far.
+            let before = server_now.minus(self.policy.resweep_over);
+            position.swept_until =
+                position.swept_until.map(|swept| if passed(&swept) { swept } else { before });
         }
         position.complete_until = position.complete_until.max(began);
         position.newest = position.newest.max(walk.newest);
-        if walk.kind == Kind::Sweep {
+        if walk.kind == Kind::Sweep || position.swept_until.is_none() {
             position.swept_until = position.swept_until.max(began);
         }
         self.has_been_live |= walk.fresh;

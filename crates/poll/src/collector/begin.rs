@@ -60,18 +60,22 @@ impl Collector {
     /// Begins a walk that reads up to the present: usually live; a sweep when the last one is long ago; and when the last
     /// walk is too long ago for one window, a live one from the present, with everything before left to history.
     fn begin_to_the_present(&mut self, server_now: Timestamp) {
-        let walk = match self.position.complete_until {
-            None => Walk::new(Kind::Live, Some(self.present(server_now)), None),
-            Some(complete_until) if server_now.since(complete_until) > self.policy.history_window => {
-                self.add_history(Some(self.sweep_since(complete_until)));
-                Walk::new(Kind::Live, Some(self.present(server_now)), None)
+        if let Some(complete_until) = self.position.complete_until
+            && server_now.since(complete_until) > self.policy.history_window
+        {
+            self.add_history(Some(self.sweep_since(complete_until)));
+        }
+        let (kind, since) = match self.position.complete_until {
+            Some(complete_until) if !self.history_is_endless() => {
+                if self.is_sweep_due(complete_until, server_now) {
+                    (Kind::Sweep, self.sweep_since(complete_until))
+                } else {
+                    (Kind::Live, self.live_since(complete_until))
+                }
             }
-            Some(complete_until) if self.is_sweep_due(complete_until, server_now) => {
-                Walk::new(Kind::Sweep, Some(self.sweep_since(complete_until)), None)
-            }
-            Some(complete_until) => Walk::new(Kind::Live, Some(self.live_since(complete_until)), None),
+            _ => (Kind::Live, self.present(server_now)),
         };
-        self.position.walks.push(walk);
+        self.position.walks.push(Walk::new(kind, Some(since), None));
     }
 
     fn is_sweep_due(&self, complete_until: Timestamp, server_now: Timestamp) -> bool {
@@ -92,7 +96,7 @@ impl Collector {
         if let Some(retention) = self.policy.retention {
             since = since.max(complete_until.minus(retention).plus(self.margin()));
         }
-        if self.floor.has_refused(since) {
+        if Some(since) <= self.live_refused {
             since = since.max(self.late_since(complete_until));
         }
         self.not_before_start(since)

@@ -2,13 +2,13 @@
 
 use pipeline::Timestamp;
 
-/// Moments outside of these years come from a clock that was never set; the nearest one of these is taken instead.
-const BELIEVED: (Timestamp, Timestamp) =
-    (Timestamp::from_millis(978_307_200_000), Timestamp::from_millis(4_070_908_800_000));
+/// 2001 and 2099: moments outside come from a clock that was never set.
+pub(super) const OLDEST: Timestamp = Timestamp::from_millis(978_307_200_000);
+const LATEST: Timestamp = Timestamp::from_millis(4_070_908_800_000);
 
 /// What is known of the API's clock.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Clock {
+pub(super) struct Clock {
     /// The last `Date` of an answer.
     heard: Option<Timestamp>,
     /// That less our own clock then, in milliseconds.
@@ -18,7 +18,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// An answer came. Returns a moment that the API's clock has surely passed: its `Date`; without one the last `Date`
     /// heard; our own clock only if there never was one.
-    pub(crate) fn hear(&mut self, date: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    pub(super) fn hear(&mut self, date: Option<Timestamp>, now: Timestamp) -> Timestamp {
         if let Some(date) = date.filter(|date| believed(*date) == *date) {
             self.heard = Some(date);
             self.skew = Some(date.as_millis() - believed(now).as_millis());
@@ -27,19 +27,19 @@ impl Clock {
     }
 
     /// What the API's clock should show. Wrong if our own has jumped since the last answer.
-    pub(crate) fn estimate(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn estimate(&self, now: Timestamp) -> Timestamp {
         believed(Timestamp::from_millis(believed(now).as_millis().saturating_add(self.skew.unwrap_or(0))))
     }
 
     /// The API's clock less our own, in milliseconds.
-    pub(crate) fn skew(&self) -> Option<i64> {
+    pub(super) fn skew(&self) -> Option<i64> {
         self.skew
     }
 }
 
 /// The moment, or the nearest one that a clock may show.
-pub(crate) fn believed(moment: Timestamp) -> Timestamp {
-    moment.clamp(BELIEVED.0, BELIEVED.1)
+pub(super) fn believed(moment: Timestamp) -> Timestamp {
+    moment.clamp(OLDEST, LATEST)
 }
 
 #[cfg(test)]

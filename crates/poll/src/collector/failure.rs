@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipeline::{Gap, Timestamp};
 
-use super::clock::believed;
+use super::clock::OLDEST;
 use super::{Collector, Failure, MARGIN};
 use crate::position::{Kind, Range, Walk};
 
@@ -24,13 +24,9 @@ pub(super) struct FloorSearch {
 }
 
 impl FloorSearch {
-    pub(super) fn has_refused(&self, since: Timestamp) -> bool {
-        self.refused.is_some_and(|refused| since <= refused)
-    }
-
     /// Whether nothing of the range is kept.
     pub(super) fn has_refused_all(&self, range: &Range) -> bool {
-        range.to.is_some_and(|to| self.has_refused(to.minus(MARGIN)))
+        range.to.is_some_and(|to| self.refused >= Some(to.minus(MARGIN)))
     }
 
     /// The start to ask for after `since` was refused; `to` is where the range ends.
@@ -67,7 +63,7 @@ impl Collector {
             Failure::TimedOut if walk.kind == Kind::History => self.halve(at),
             Failure::TimedOut => {
                 if self.is_long(at, server_now) {
-                    self.leave_to_history(at, server_now);
+                    self.leave_to_history(at);
                 }
             }
             Failure::CursorUnknown | Failure::Other => {
@@ -85,8 +81,8 @@ impl Collector {
             self.position.walks[at].start_over();
         } else if self.position.walks[at].kind == Kind::History {
             self.position.walks[at].start_over();
-            self.position.walks[at].resting = true;
             self.halve(at);
+            self.position.walks[at].resting = true;
         } else {
             self.start_over_or_leave(at, server_now);
         }
@@ -95,7 +91,7 @@ impl Collector {
     /// A walk to the present leaves its past to history, if it has one.
     pub(super) fn start_over_or_leave(&mut self, at: usize, server_now: Timestamp) {
         if self.is_long(at, server_now) {
-            self.leave_to_history(at, server_now);
+            self.leave_to_history(at);
         } else {
             let walk = &mut self.position.walks[at];
             walk.start_over();
@@ -105,7 +101,7 @@ impl Collector {
 
     /// Whether a walk to the present has a past that history could take.
     fn is_long(&self, at: usize, server_now: Timestamp) -> bool {
-        let short = self.policy.overlap + self.policy.poll_interval;
+        let short = self.policy.overlap.saturating_add(self.policy.poll_interval);
         let walk = &self.position.walks[at];
         walk.kind == Kind::Sweep || walk.since < Some(self.present(server_now).minus(short))
     }
@@ -114,7 +110,7 @@ impl Collector {
     fn halve(&mut self, at: usize) {
         let walk = &mut self.position.walks[at];
         let Some(until) = walk.until else { return };
-        let since = *walk.since.get_or_insert(believed(Timestamp::from_millis(0)));
+        let since = *walk.since.get_or_insert(OLDEST);
         if let Some(range) = self.position.history.first_mut() {
             range.from = range.from.or(walk.since);
         }
@@ -137,11 +133,11 @@ impl Collector {
             }
             if let Some(complete_until) = self.position.complete_until {
                 // What is complete need not be read again, but events may have arrived late.
-                self.floor.refused = self.floor.refused.max(Some(since));
+                self.live_refused = self.live_refused.max(Some(since));
                 let late = self.not_before_start(self.late_since(complete_until));
                 self.position.walks[at].since = Some(late);
             }
-            self.leave_to_history(at, server_now);
+            self.leave_to_history(at);
             return;
         };
         if walk.pages > 0 {

@@ -7,55 +7,49 @@ use super::clock::believed;
 use crate::position::{Kind, Range, Walk};
 
 impl Collector {
-    /// A walk to the present that is too long, or stuck, leaves its window to history and goes on at the present.
-    pub(super) fn leave_to_history(&mut self, at: usize, server_now: Timestamp) {
+    /// A walk to the present that is too long, or stuck, leaves its window to history; the next poll goes on at the present.
+    pub(super) fn leave_to_history(&mut self, at: usize) {
         let walk = self.position.walks.remove(at);
         let late = self.position.complete_until.map(|complete_until| self.sweep_since(complete_until));
         self.add_history(late.map_or(walk.since, |late| walk.since.min(Some(late))));
-        if self.walk(Kind::Live).is_none() {
-            let since = self.present(server_now);
-            self.position.walks.push(Walk::new(Kind::Live, Some(since), None));
-        }
     }
 
-    /// Adds what lies between `from` and the first page of the next walk to the present, joined with what it touches.
+    /// Whether history waits for the first page of a walk to the present.
+    pub(super) fn history_is_endless(&self) -> bool {
+        self.position.history.last().is_some_and(|range| range.to.is_none())
+    }
+
+    /// Adds what lies between `from` and the first page of the next walk to the present, joined with what it touches. The
+    /// range that is being walked stays as it is: what appears behind that walk's back is read with the new one.
     pub(super) fn add_history(&mut self, from: Option<Timestamp>) {
-        let history = &mut self.position.history;
-        let walked = history.first().map(|range| range.from);
-        history.push(Range { from, to: None });
-        history.sort_by_key(|range| range.from);
-        let mut joined: Vec<Range> = Vec::new();
-        for range in history.drain(..) {
-            match joined.last_mut() {
+        let walked = usize::from(self.walk(Kind::History).is_some());
+        let mut waiting = self.position.history.split_off(walked);
+        waiting.push(Range { from, to: None });
+        waiting.sort_by_key(|range| range.from);
+        for range in waiting {
+            match self.position.history.get_mut(walked..).and_then(<[Range]>::last_mut) {
                 Some(last) if last.to.is_none() => {}
-                Some(last) if range.from <= last.to => {
-                    last.to = range.to.and_then(|_| last.to.max(range.to));
-                }
-                _ => joined.push(range),
+                Some(last) if range.from <= last.to => last.to = range.to.and_then(|_| last.to.max(range.to)),
+                _ => self.position.history.push(range),
             }
         }
-        // A window that is no longer at the front is read again when its turn comes.
-        if walked.is_some_and(|from| joined.first().is_none_or(|first| first.from != from)) {
-            self.position.walks.retain(|walk| walk.kind != Kind::History);
-        }
-        self.position.history = joined;
     }
 
     /// History ends where a walk to the present begins: at its first page. All events that were there by then are
     /// history's, so that sweeps count from here.
     pub(super) fn settle_history(&mut self, at: usize, server_now: Timestamp) {
-        let window = self.walk(Kind::History).and_then(|walk| walk.until);
         let kept = self.policy.retention.map(|retention| server_now.minus(retention).plus(self.margin()));
         let position = &mut self.position;
         let since = position.walks[at].since;
         let Some(mut last) = position.history.pop_if(|range| range.to.is_none()) else { return };
         last.from = last.from.or(kept.map(believed));
-        last.to = Some(server_now).max(window);
-        // What this walk reads anyway is no history.
-        if window.is_some() || (last.from < since && last.from < last.to) {
+        last.to = Some(server_now);
+        // What the very first walk reads anyway is no history. Later it is: a position before it has called it complete.
+        let is_first = position.complete_until.is_none();
+        if last.from < last.to && !(is_first && last.from >= since) {
             position.history.push(last);
+            position.swept_until = position.swept_until.max(Some(server_now));
         }
-        position.swept_until = position.swept_until.max(Some(server_now));
         // The newest event known is history's to find.
         position.newest = None;
     }
@@ -95,7 +89,6 @@ impl Collector {
 
     /// A window is read: its range starts behind it.
     pub(super) fn close_window(&mut self, walk: &Walk) {
-        self.window = (self.window * 2).min(self.policy.history_window);
         if let Some(range) = self.position.history.first_mut() {
             range.from = walk.until;
         }

@@ -46,9 +46,11 @@ pub struct Collector {
     /// The first record of the last walk to the present that closed in this process. What the API lists behind it was
     /// there for that walk to read.
     top: Option<RecordId>,
-    /// Length of the next history window.
+    /// Length of the next history window: what proved too long is not tried again.
     window: Duration,
     floor: FloorSearch,
+    /// The latest start that was refused to a walk to the present.
+    live_refused: Option<Timestamp>,
 }
 
 /// What to do next.
@@ -169,6 +171,7 @@ impl Collector {
             top: None,
             window,
             floor: FloorSearch::default(),
+            live_refused: None,
         })
     }
 

@@ -5,30 +5,30 @@ use std::time::Duration;
 use pipeline::{RecordId, Timestamp};
 use poll::{Cursor, Failure, Request};
 
-pub const SECOND: i64 = 1000;
-pub const MINUTE: i64 = 60 * SECOND;
-pub const HOUR: i64 = 60 * MINUTE;
-pub const DAY: i64 = 24 * HOUR;
+pub(crate) const SECOND: i64 = 1000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// One event of the audit log. Moments are milliseconds by the API's clock.
 #[derive(Clone, Debug)]
-pub struct Record {
-    pub id: u64,
-    pub time: i64,
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) time: i64,
     /// When the API shows it first.
-    pub visible: i64,
+    pub(crate) visible: i64,
     /// Its time can be read.
-    pub readable: bool,
+    pub(crate) readable: bool,
     /// When it shows other content, if ever.
-    pub changes: Option<i64>,
+    pub(crate) changes: Option<i64>,
 }
 
 impl Record {
-    pub fn lag(&self) -> i64 {
+    pub(crate) fn lag(&self) -> i64 {
         self.visible - self.time
     }
 
-    pub fn shown_at(&self, now: i64) -> (RecordId, Option<Timestamp>) {
+    pub(crate) fn shown_at(&self, now: i64) -> (RecordId, Option<Timestamp>) {
         let time = self.readable.then(|| Timestamp::from_millis(self.time));
         let second = time.map_or(RecordId::TIMELESS, Timestamp::second);
         let content = u64::from(self.changes.is_some_and(|at| at <= now));
@@ -38,32 +38,32 @@ impl Record {
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
-pub struct Habits {
-    pub newest_first: bool,
+pub(crate) struct Habits {
+    pub(crate) newest_first: bool,
     /// Sorted by time, else by id, which is given in the order of arrival.
-    pub by_time: bool,
+    pub(crate) by_time: bool,
     /// Pages begin at an offset, else behind the last record.
-    pub offsets: bool,
-    pub since_includes: bool,
-    pub until_includes: bool,
-    pub grain: Grain,
-    pub page_size: usize,
-    /// Every so many pages one is empty, with a cursor.
-    pub empty_every: Option<u64>,
+    pub(crate) offsets: bool,
+    pub(crate) since_includes: bool,
+    pub(crate) until_includes: bool,
+    pub(crate) grain: Grain,
+    pub(crate) page_size: usize,
+    /// One page of so many is empty, with a cursor.
+    pub(crate) empty_every: Option<u64>,
     /// The last page has a cursor all the same; an empty one without follows.
-    pub ends_empty: bool,
-    pub text_cursors: bool,
+    pub(crate) ends_empty: bool,
+    pub(crate) text_cursors: bool,
     /// Cursors are forgotten after so long.
-    pub cursor_life: Option<i64>,
+    pub(crate) cursor_life: Option<i64>,
     /// What it keeps, and whether an older `since` is refused; else the rest is left out.
-    pub keeps: Option<(i64, bool)>,
+    pub(crate) keeps: Option<(i64, bool)>,
     /// Windows longer than this time out.
-    pub times_out_over: Option<i64>,
+    pub(crate) times_out_over: Option<i64>,
 }
 
 /// How the time filter reads its edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
+pub(crate) enum Grain {
     /// To the second.
     Second,
     /// The edge is cut to its midnight.
@@ -74,7 +74,7 @@ pub enum Grain {
 
 /// What is wrong with it for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     Fails(Failure),
     /// Only requests with an upper edge fail.
     HistoryFails(Failure),
@@ -104,36 +104,40 @@ struct Issued {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub records: Vec<(RecordId, Option<Timestamp>)>,
-    pub next: Option<Cursor>,
-    pub date: Option<Timestamp>,
+pub(crate) struct Answer {
+    pub(crate) records: Vec<(RecordId, Option<Timestamp>)>,
+    pub(crate) next: Option<Cursor>,
+    pub(crate) date: Option<Timestamp>,
 }
 
-pub struct Api {
-    pub habits: Habits,
+pub(crate) struct Api {
+    pub(crate) habits: Habits,
     /// In the order of listing, oldest first.
     records: Vec<Record>,
     issued: Vec<Issued>,
     pages: u64,
     /// Everything that was ever shown.
-    pub shown: std::collections::HashSet<RecordId>,
+    pub(crate) shown: std::collections::HashSet<RecordId>,
 }
 
 impl Api {
-    pub fn new(habits: Habits, records: &[Record]) -> Self {
+    pub(crate) fn new(habits: Habits, records: &[Record]) -> Self {
         let mut records = records.to_vec();
         let by_time = habits.by_time;
         records.sort_by_key(|record| key(by_time, record));
         Self { habits, records, issued: Vec::new(), pages: 0, shown: Default::default() }
     }
 
+    pub(crate) fn pages_for_all(&self) -> i64 {
+        self.records.len().div_ceil(self.habits.page_size) as i64
+    }
+
     /// `Date` has whole seconds.
-    pub fn date(now: i64) -> Timestamp {
+    pub(crate) fn date(now: i64) -> Timestamp {
         Timestamp::from_millis(now.div_euclid(SECOND) * SECOND)
     }
 
-    pub fn fetch(
+    pub(crate) fn fetch(
         &mut self,
         request: &Request,
         now: i64,
@@ -193,7 +197,7 @@ impl Api {
         date: Option<Timestamp>,
     ) -> Answer {
         let (offset, after) = cursor.as_ref().map_or((0, None), |(_, issued)| (issued.offset, issued.after));
-        let empty = self.habits.empty_every.is_some_and(|every| self.pages.is_multiple_of(every));
+        let empty = self.habits.empty_every.is_some_and(|every| scattered(self.pages).is_multiple_of(every));
         let size = if empty { 0 } else { self.habits.page_size };
         let is_listed = |record: &&Record| {
             record.visible <= now
@@ -256,10 +260,15 @@ impl Api {
     }
 }
 
+/// A number that looks random.
+fn scattered(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) >> 7
+}
+
 fn key(by_time: bool, record: &Record) -> (i64, u64) {
     (if by_time { record.time } else { 0 }, record.id)
 }
 
-pub fn millis(duration: Duration) -> i64 {
+pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
 }

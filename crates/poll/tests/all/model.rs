@@ -23,6 +23,7 @@ struct Scenario {
     happenings: Vec<(i64, Happening)>,
     offset: i64,
     seed: u64,
+    end: i64,
 }
 
 fn habits() -> impl Strategy<Value = Habits> {
@@ -200,7 +201,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         start,
         offset,
         any::<u64>(),
-        prop_oneof![Just(4 * HOUR), Just(20 * HOUR)],
+        prop_oneof![3 => Just(3 * HOUR), 1 => Just(12 * HOUR)],
     )
         .prop_flat_map(|((habits, policy), start, offset, seed, end)| {
             let over = i64::try_from(policy.resweep_over.as_millis()).unwrap();
@@ -211,25 +212,44 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 Just(policy),
                 Just(start),
                 Just(offset),
-                Just(seed),
+                Just((seed, end)),
                 records(end, over, overlap),
                 happenings,
             )
         })
-        .prop_map(|(habits, policy, start, offset, seed, records, mut happenings)| {
+        .prop_map(|(habits, policy, start, offset, (seed, end), records, mut happenings)| {
             happenings.sort_by_key(|(at, _)| *at);
-            Scenario { habits, policy, start, records, happenings, offset, seed }
+            // A clock that is wrong, and an API that has not told its own yet: nobody can know the time.
+            let is_no_date = |happening: &Happening| matches!(happening, Happening::Fault(Fault::NoDate, _));
+            let is_wrong = offset != 0 || happenings.iter().any(|(_, h)| matches!(h, Happening::Jump(_)));
+            let may_restart = |happening: &Happening| {
+                !is_no_date(happening) && !matches!(happening, Happening::Jump(_) | Happening::PageSize(_))
+            };
+            let restarts = happenings.iter().any(|(_, happening)| may_restart(happening));
+            happenings.retain(|(at, h)| !is_no_date(h) || !is_wrong || !restarts && *at > MINUTE);
+            let mut offset = offset;
+            if habits.times_out_over.is_some() {
+                // By a clock that is days behind, the first window is too long for such an API to answer.
+                offset = offset.clamp(-2 * HOUR, 2 * HOUR);
+                for (_, happening) in &mut happenings {
+                    if let Happening::Jump(by) = happening {
+                        *by = (*by).clamp(-2 * HOUR, 2 * HOUR);
+                    }
+                }
+            }
+            Scenario { habits, policy, start, records, happenings, offset, seed, end }
         })
 }
 
 fn play(scenario: &Scenario) {
-    let Scenario { habits, policy, start, records, happenings, offset, seed } = scenario.clone();
+    let Scenario { habits, policy, start, records, happenings, offset, seed, end } = scenario.clone();
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap();
     let mut oracle = Oracle::new(&records);
     (oracle.overlap, oracle.resweep_over) = (millis(policy.overlap), millis(policy.resweep_over));
     (oracle.resweep_every, oracle.poll_interval) =
         (millis(policy.resweep_every), millis(policy.poll_interval));
     oracle.keeps = habits.keeps.map(|(keeps, _)| keeps.min(policy.retention.map_or(keeps, millis)));
+    oracle.whole_days = policy.granularity == Granularity::Day;
     match start {
         Start::All => oracle.starts_at_floor = oracle.keeps,
         Start::Now => oracle.start = BEGIN + 2 * MINUTE,
@@ -246,9 +266,12 @@ fn play(scenario: &Scenario) {
         // What was planned after a pause comes after it.
         later += world.now - before;
     }
-    world.run(BEGIN + 20 * HOUR + later);
+    world.run(BEGIN + end + later);
     world.finish();
     world.oracle.delivered_all_shown(&world.api);
+    if std::env::var_os("COUNT").is_some() {
+        eprintln!("{} requests", world.requests);
+    }
 }
 
 #[test]
@@ -256,7 +279,8 @@ fn nothing_is_lost_silent_or_doubled() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
     let config = ProptestConfig {
         cases,
-        max_shrink_iters: 4000,
+        max_shrink_time: 20_000,
+        max_shrink_iters: 100_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     };

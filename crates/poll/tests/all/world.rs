@@ -1,18 +1,19 @@
 //! Source and runtime around a collector: fetches, remembers, delivers late and in order, crashes, pauses, and has a
 //! clock of its own. Reports everything to the [`Oracle`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use pipeline::{Position, Progress, RecordId, Seen, Timestamp};
+use poll::position::Kind;
 use poll::{Collector, Failure, Identity, Page, Policy, Request, Start, Step};
 
-use crate::api::{Api, Fault, HOUR, MINUTE, SECOND, millis};
+use crate::api::{Api, Fault, MINUTE, SECOND, millis};
 use crate::oracle::Oracle;
 
 /// Something that happens at a moment.
 #[derive(Clone, Debug)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// The process dies and is started again after so long.
     Crash(i64),
     /// The process drains, ends, and is started again after so long.
@@ -34,13 +35,13 @@ struct Chunk {
     safe_at: i64,
 }
 
-pub struct World {
-    pub api: Api,
-    pub oracle: Oracle,
+pub(crate) struct World {
+    pub(crate) api: Api,
+    pub(crate) oracle: Oracle,
     policy: Policy,
     start: Start,
     /// By the API's clock.
-    pub now: i64,
+    pub(crate) now: i64,
     /// Our clock less the API's.
     offset: i64,
     /// Fault and its end.
@@ -51,18 +52,18 @@ pub struct World {
     pending: VecDeque<Chunk>,
     backoff: i64,
     random: u64,
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Requests without a cursor since the moment.
-    fresh_requests: (i64, u32),
+    fresh_requests: (i64, HashMap<(Kind, Option<Timestamp>), u32>),
     trace: Option<Vec<String>>,
 }
 
-pub fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity { source: "hostile".into(), host: "api.example".into() }
 }
 
 impl World {
-    pub fn new(
+    pub(crate) fn new(
         api: Api,
         policy: Policy,
         start: Start,
@@ -90,7 +91,7 @@ impl World {
             backoff: 0,
             random: seed | 1,
             requests: 0,
-            fresh_requests: (now, 0),
+            fresh_requests: (now, HashMap::new()),
             trace: std::env::var_os("TRACE").map(|_| Vec::new()),
         }
     }
@@ -107,13 +108,13 @@ impl World {
     }
 
     /// Runs up to `until`, then lets `happening` happen.
-    pub fn run(&mut self, until: i64) {
+    pub(crate) fn run(&mut self, until: i64) {
         while self.now < until {
             self.turn(until);
         }
     }
 
-    pub fn happens(&mut self, happening: &Happening) {
+    pub(crate) fn happens(&mut self, happening: &Happening) {
         self.log(|_| format!("happens {happening:?}"));
         match *happening {
             Happening::Crash(pause) => {
@@ -209,7 +210,6 @@ impl World {
 
     fn fetch(&mut self, request: &Request) {
         self.requests += 1;
-        self.count_windows(request);
         let faults: Vec<Fault> = self.faults.iter().map(|(fault, _)| *fault).collect();
         let asked_at = self.now;
         let before = self.collector.progress().position;
@@ -228,6 +228,7 @@ impl World {
                 self.now += self.backoff;
             }
             Ok(answer) => {
+                self.count_windows(request);
                 self.backoff = 0;
                 let ids: Vec<RecordId> = answer.records.iter().map(|(id, _)| *id).collect();
                 let seen: Vec<Seen> = ids.iter().map(|id| self.seen(id)).collect();
@@ -271,10 +272,13 @@ impl World {
     fn count_windows(&mut self, request: &Request) {
         let interval = millis(self.policy.poll_interval).max(MINUTE);
         if self.now - self.fresh_requests.0 >= interval {
-            self.fresh_requests = (self.now, 0);
+            self.fresh_requests = (self.now, HashMap::new());
         }
-        self.fresh_requests.1 += u32::from(request.cursor.is_none());
-        assert!(self.fresh_requests.1 < 150, "spins: {request:?}");
+        if request.cursor.is_none() {
+            let count = self.fresh_requests.1.entry((request.kind, request.since)).or_default();
+            *count += 1;
+            assert!(*count < 15, "spins: {request:?}");
+        }
     }
 
     fn log(&mut self, line: impl FnOnce(&Self) -> String) {
@@ -287,31 +291,40 @@ impl World {
     }
 
     /// Runs without faults until all is collected, and checks that it is.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.faults.clear();
         let every = millis(self.policy.resweep_every);
         let poll = millis(self.policy.poll_interval);
         let calm = self.now;
         self.oracle.interrupted(calm);
-        let end = calm + 2 * every + 10 * poll + 2 * HOUR;
+        let end = calm + every + 10 * poll + 20 * MINUTE;
         let before = self.requests;
         self.run(end);
+        // It may be in the middle of something, but not for long.
+        let patience = self.now + 2 * every;
+        while !self.oracle.is_closed(&self.collector.progress().position) && self.now < patience {
+            self.turn(patience);
+        }
         self.settle(true);
-        let most = 4000 + 40 * (end - calm) / poll;
+        // A filter that is cut to its day shows the day again at each poll.
+        let most = 4000 + (40 + 12 * self.api.pages_for_all()) * (end - calm) / poll;
         assert!((self.requests - before) < most as u64, "{} requests in peace", self.requests - before);
         let last = self.saved.position.clone();
         self.oracle.finished(&last, calm, self.now);
     }
 
-    pub fn duration(millis: i64) -> Duration {
+    pub(crate) fn duration(millis: i64) -> Duration {
         Duration::from_millis(millis.unsigned_abs())
     }
 }
 
 impl Drop for World {
+    /// `TRACE=file` keeps what happened in the last failing run.
     fn drop(&mut self) {
-        if let (true, Some(trace)) = (std::thread::panicking(), &self.trace) {
-            eprintln!("{}", trace.join("\n"));
+        if let (true, Some(trace), Some(file)) =
+            (std::thread::panicking(), &self.trace, std::env::var_os("TRACE"))
+        {
+            std::fs::write(file, trace.join("\n")).expect("the trace can be written");
         }
     }
 }

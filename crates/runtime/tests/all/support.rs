@@ -300,7 +300,10 @@ impl CheckpointStore for MemoryStore {
         }
         let position: usize = save.position.decode().unwrap();
         if !self.sinks.lock().unwrap().iter().all(|sink| sink.has_all(position)) {
-            self.violations.lock().unwrap().push(format!("position {position} is saved before all is delivered"));
+            self.violations
+                .lock()
+                .unwrap()
+                .push(format!("position {position} is saved before all is delivered"));
         }
         if let Some(api) = &self.api {
             api.log.lock().unwrap().push("save");
@@ -352,7 +355,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(api: Arc<Api>, sinks: Vec<Arc<FakeSink>>) -> Self {
-        let store = MemoryStore { api: Some(api.clone()), sinks: Mutex::new(sinks.clone()), ..MemoryStore::default() };
+        let store = MemoryStore {
+            api: Some(api.clone()),
+            sinks: Mutex::new(sinks.clone()),
+            ..MemoryStore::default()
+        };
         let retry = Retry { initial: Duration::from_millis(10), max: Duration::from_millis(200) };
         Self {
             api,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::assemble::{self, Assembly};
 use crate::cli::CheckArgs;
-use crate::commands::run::tokio_runtime;
+use crate::commands::run::block_on;
 use crate::connectors;
 use crate::failure::Failure;
 use crate::progress::thousands;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     if args.connect {
         writeln!(out)?;
         drop(out);
-        return tokio_runtime()?.block_on(connect(assembly));
+        return block_on(connect(assembly));
     }
     Ok(())
 }

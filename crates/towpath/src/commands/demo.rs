@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assemble;
 use crate::cli::DemoArgs;
-use crate::commands::run::{line, tokio_runtime};
+use crate::commands::run::{block_on, line};
 use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
 use crate::stop;
@@ -39,13 +39,15 @@ const SAMPLES: usize = 4;
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     clear()?;
-    tokio_runtime()?.block_on(go(args.exit))
+    block_on(go(args.exit))
 }
 
 /// Removes what an earlier demo left, and nothing else.
 fn clear() -> Result<(), Failure> {
     fs::create_dir_all(DIR).with_context(|| format!("create {DIR}"))?;
     let data = Path::new(DIR).join("data");
+    // Refused while another demo runs here.
+    drop(FileStore::open_existing(&data)?);
     for result in [fs::remove_file(OCSF), fs::remove_file(ECS), fs::remove_dir_all(&data)] {
         match result {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -149,7 +151,7 @@ fn finish(api: &Postman, status: &Status) -> Result<(), Failure> {
         let invented = delivered.difference(&all).count();
         writeln!(
             report,
-            "{path}: {} events of {} records; {} records in the API = {} delivered + 0 dead-lettered + {} not shown yet; \
+            "{path}: {} events of {} records; {} records in the API = {} delivered + {} that it has not shown yet; \
              {missing} lost, {invented} invented",
             thousands(lines),
             thousands(delivered.len() as u64),
@@ -211,7 +213,9 @@ fn samples() -> anyhow::Result<String> {
     let mut report = String::from("some events, as OCSF has them:\n");
     for event in text.lines().map(serde_json::from_str::<Value>) {
         let event = event?;
-        let word = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or("-").to_owned();
+        // Records come from outside: their control characters are not for this terminal.
+        let printable = |text: &str| text.replace(char::is_control, " ");
+        let word = |path: &str| event.pointer(path).and_then(Value::as_str).map_or("-".to_owned(), printable);
         if seen.len() == SAMPLES || !seen.insert(word("/type_name")) {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use checkpoint::FileStore;
@@ -27,11 +28,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     } else {
         Until::Stopped
     };
-    tokio_runtime()?.block_on(go(assembly, until))
+    block_on(go(assembly, until))
 }
 
-/// The runtime that every command with a pipeline uses.
-pub(crate) fn tokio_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// How long work that blocks (a hung disk, a stalled pipe) may hold up the exit, once nothing depends on it.
+const BLOCKED: Duration = Duration::from_secs(1);
+
+/// Runs what a command does on the runtime that every command with I/O uses.
+pub(crate) fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -39,7 +43,9 @@ pub(crate) fn tokio_runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    Ok(runtime)
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKED);
+    result
 }
 
 async fn go(assembly: Assembly, until: Until) -> Result<(), Failure> {
@@ -93,7 +99,7 @@ async fn with_progress(
 }
 
 /// One line for people: how much, how fast, up to when, and what stands in the way.
-pub(crate) fn line(status: &Status, elapsed: std::time::Duration) -> String {
+pub(crate) fn line(status: &Status, elapsed: Duration) -> String {
     let (records, delivered) = totals(status);
     let rate = records as f64 / elapsed.as_secs_f64().max(0.001);
     let mut line = format!(
@@ -104,7 +110,7 @@ pub(crate) fn line(status: &Status, elapsed: std::time::Duration) -> String {
     let complete_until: Option<Timestamp> =
         status.sources.iter().filter_map(|source| source.now().detail.complete_until).min();
     if let Some(complete_until) = complete_until {
-        line += &format!(", complete until {complete_until}");
+        line += &format!(", read up to {complete_until}");
     }
     let sources = status.sources.iter().map(|source| (&source.name, source.now().last_error));
     let sinks = status.sinks.iter().map(|sink| (&sink.name, sink.now().last_error));

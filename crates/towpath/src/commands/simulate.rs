@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 
 use crate::cli::{SimulateArgs, SourceType};
-use crate::commands::run::tokio_runtime;
+use crate::commands::run::block_on;
 use crate::failure::Failure;
 use crate::stop;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         faults,
         seed: args.seed,
     };
-    tokio_runtime()?.block_on(async {
+    block_on(async {
         let stop = stop::on_signal().context("listen for signals")?;
         let api = simulator::run(options).await.with_context(|| format!("listen on {}", args.listen))?;
         for knob in knobs {

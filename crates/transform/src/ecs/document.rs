@@ -21,7 +21,9 @@ impl Encoder {
         out: &mut EventWriter,
     ) {
         let time = entry.head.time.unwrap_or(record.collected_at);
-        let people = People::of(entry);
+        let only_member = People::only_member(entry);
+        let client = Client::of(entry);
+        let people = People::of(entry, only_member.as_ref());
         let shape = shape(entry, Version::NEWEST, text.len());
         let mut line = Line::new(out.line());
         self.begin(&mut line, time);
@@ -30,14 +32,14 @@ impl Encoder {
         self.write_event(&mut line, record, text, entry, shape.class);
         people.write(&mut line);
         write_organization(&mut line, entry);
-        write_source(&mut line, &entry.client);
+        write_source(&mut line, &client);
         if let Some(user_agent) = entry.user_agent {
             line.push(",\"user_agent\":{");
             line.text(key!("original"), user_agent);
             line.push("}");
         }
         write_request(&mut line, &entry.request);
-        write_related(&mut line, entry, &people);
+        write_related(&mut line, entry, &client, &people);
         write_labels(&mut line, record.origin);
         self.write_vendor(&mut line, entry, identity.memory());
         line.push("}");
@@ -48,7 +50,7 @@ impl Encoder {
             severity: severity_of_all(entry),
             outcome: entry.rule.outcome,
             action: entry.action.value,
-            actor: entry.actor.and_then(|actor| actor.uid).map_or("", |uid| uid.value),
+            actor: entry.actor.as_ref().and_then(|actor| actor.uid).map_or("", |uid| uid.value),
             tenant: entry.head.tenant.map_or("", |tenant| tenant.value),
         });
     }
@@ -105,14 +107,15 @@ impl Encoder {
         escape(line.buffer(), self.module.as_bytes());
         line.push("\":{\"audit\":{");
         let empty = line.len();
-        let kind = entry.actor.and_then(|actor| actor.kind_text);
-        if kind.is_some() || entry.actor_active.is_some() {
+        let kind = entry.actor.as_ref().and_then(|actor| actor.kind_text);
+        let active = entry.actor.as_ref().and_then(|actor| actor.active);
+        if kind.is_some() || active.is_some() {
             line.key(key!("actor"));
             line.push("{");
             line.maybe(key!("type"), kind);
-            if let Some(active) = entry.actor_active {
+            if let Some(active) = active {
                 line.key(key!("active"));
-                line.push(active.content().value);
+                line.push(active.text().value);
                 active.mark_used();
             }
             line.push("}");
@@ -126,7 +129,7 @@ impl Encoder {
             line.push("}");
         }
         if let Some(details) = entry.details.filter(|details| !details.is_blank()) {
-            line.text(key!("variables_json"), Text { clean: false, ..details.content() });
+            line.text(key!("variables_json"), Text { clean: false, ..details.text() });
         }
         rest.clear();
         if leftovers(&mut Line::new(rest), entry.root) {
@@ -219,16 +222,16 @@ fn write_request(line: &mut Line<'_>, request: &Request<'_>) {
     }
 }
 
-fn write_related(line: &mut Line<'_>, entry: &Entry<'_>, people: &People<'_>) {
+fn write_related(line: &mut Line<'_>, entry: &Entry<'_>, client: &Client<'_>, people: &People<'_>) {
     let before = line.len();
     line.push(",\"related\":{");
     let empty = line.len();
     people.write_related(line, entry);
-    if let Some(first) = entry.client.ip {
+    if let Some(first) = client.ip {
         line.key(key!("ip"));
         line.push("[");
         line.quoted(first);
-        for proxy in entry.client.forwarded() {
+        for proxy in client.forwarded() {
             line.item();
             line.quoted(first.part(proxy));
         }

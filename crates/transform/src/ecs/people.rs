@@ -1,16 +1,16 @@
 //! `user`, `group` and `related.user`: who acted, on whom, and everybody named.
 
-use crate::entry::{Class, Entry, Named, Roles, User};
+use crate::entry::{Class, Entry, Named, Roles, Text, User};
 use crate::json::{Line, key};
 
 /// The people of a document.
 pub(super) struct People<'a> {
     /// Who acted; of a sign-in, who signed in.
-    user: Option<User<'a>>,
+    user: Option<&'a User<'a>>,
     /// Who was acted on, if somebody else.
-    target: Option<User<'a>>,
-    /// Named in the record, but neither of the two in other words.
-    other: Option<User<'a>>,
+    target: Option<&'a User<'a>>,
+    /// Who is named in the record beside these two, or is one of them in other words.
+    other: Option<&'a User<'a>>,
     /// The one user's new roles.
     changed_roles: Option<Roles<'a>>,
     /// Roles that come with joining: the target's, or the user's own if nobody else joined.
@@ -19,32 +19,41 @@ pub(super) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    pub(super) fn of(entry: &Entry<'a>) -> Self {
+    /// The only user of a list of roles.
+    pub(super) fn only_member(entry: &Entry<'a>) -> Option<User<'a>> {
+        let (uid, _) = sole(entry)?;
+        Some(User::known_by_id(uid))
+    }
+
+    /// The people of `entry`; `member` is its [`People::only_member`].
+    pub(super) fn of(entry: &'a Entry<'a>, member: Option<&'a User<'a>>) -> Self {
         let class = entry.rule.class;
-        let signs_in = class == Class::Authentication;
-        let (user, acted_on, other) = match (signs_in, entry.user) {
-            (true, Some(user)) => (Some(user), None, entry.actor),
-            _ => (entry.actor, entry.user, None),
+        let (actor, named) = (entry.actor.as_ref(), entry.user.as_ref());
+        let (user, acted_on, other) = match named {
+            Some(named) if class == Class::Authentication => (Some(named), None, actor),
+            _ => (actor, named, None),
         };
-        let only_member =
-            entry.members.filter(|members| members.len() == 1).and_then(|members| members.iter().next());
-        let member = only_member.map(|(uid, _)| User::known_by_id(uid));
         // The member's id rules; the record's user is he with his name, or somebody else.
         let (acted_on, other) = match (acted_on, member) {
-            (Some(named), Some(member)) if !named.is(&member) => (Some(member), Some(named)),
+            (Some(named), Some(member)) if !named.is(member) => (Some(member), Some(named)),
             (named, member) => (named.or(member), other),
         };
-        let is_self = acted_on.is_some_and(|acted_on| user.is_some_and(|user| user.is(&acted_on)));
+        let is_self = acted_on.is_some_and(|acted_on| user.is_some_and(|user| user.is(acted_on)));
         let (target, other) = if is_self { (None, acted_on) } else { (acted_on, other) };
         let joins = class == Class::GroupManagement && entry.rule.activity == 3 && acted_on.is_some();
-        let changed = class == Class::UserAccess && entry.members.is_none_or(|members| members.len() == 1);
+        let changed = match class {
+            Class::UserAccess if entry.members.is_some() => sole(entry).map(|(_, roles)| roles),
+            Class::UserAccess => entry.roles,
+            _ => None,
+        };
+        let of_user_group = class == Class::GroupManagement && !entry.rule.of_team;
         Self {
             user,
             target,
             other,
-            changed_roles: only_member.map(|(_, roles)| roles).or(entry.roles).filter(|_| changed),
+            changed_roles: changed,
             joining_roles: entry.roles.filter(|_| joins),
-            group: Some(entry.group).filter(|group| class == Class::GroupManagement && group.is_known()),
+            group: Some(entry.group).filter(|group| of_user_group && group.is_known()),
         }
     }
 
@@ -53,10 +62,10 @@ impl<'a> People<'a> {
         let before = line.len();
         line.push(",\"user\":{");
         let empty = line.len();
-        if let Some(user) = &self.user {
+        if let Some(user) = self.user {
             write_user(line, user);
         }
-        if let Some(target) = &self.target {
+        if let Some(target) = self.target {
             line.key(key!("target"));
             line.push("{");
             write_user(line, target);
@@ -78,7 +87,7 @@ impl<'a> People<'a> {
             line.push("}");
         }
         write_group(line, self.group);
-        if let (Some(other), Some(user)) = (&self.other, &self.user) {
+        if let (Some(other), Some(user)) = (self.other, self.user) {
             other.mark_used_where_same(user);
         }
     }
@@ -140,4 +149,8 @@ fn write_group(line: &mut Line<'_>, group: Option<Named<'_>>) {
     line.maybe(key!("id"), group.uid);
     line.maybe(key!("name"), group.name);
     line.push("}");
+}
+
+fn sole<'a>(entry: &Entry<'a>) -> Option<(Text<'a>, Roles<'a>)> {
+    entry.members.filter(|members| members.len() == 1)?.iter().next()
 }

@@ -1,7 +1,8 @@
-//! Reading a record: one pass over the text, strict as RFC 8259, into nodes that point back into it.
+//! Reading a record: one pass over the text, strict as RFC 8259, into nodes that borrow from it.
 
 use std::cell::Cell;
 
+use super::scan::clean_until;
 use crate::entry::Text;
 
 /// How deep arrays and objects may nest. Consumers of the events have such limits too (many stop at 128).
@@ -10,27 +11,14 @@ const DEEPEST: usize = 64;
 /// Above this many nodes a buffer is given back after use, so that one huge record does not stay in memory.
 const KEPT_NODES: usize = 1 << 16;
 
-/// Memory that a [`Document`] lives in, used again for the next one.
-#[derive(Default)]
-pub(crate) struct Buffers {
-    nodes: Vec<Node>,
-    /// The strings that had escapes, decoded.
-    decoded: String,
-}
+/// The same for the bytes of decoded strings.
+const KEPT_BYTES: usize = 1 << 20;
 
-/// A parsed record. Nodes stand in document order, so that an object's subtree is one range.
-#[derive(Clone, Copy)]
-pub(crate) struct Document<'a> {
-    text: &'a str,
-    decoded: &'a str,
-    nodes: &'a [Node],
-}
-
-/// A value of a document.
+/// A value of a record and all below it, in the order of the text.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
-    document: Document<'a>,
-    at: u32,
+    /// The value itself, then its descendants. Never empty.
+    tree: &'a [Node<'a>],
 }
 
 /// What a value is.
@@ -44,7 +32,7 @@ pub(crate) enum Kind {
     Object,
 }
 
-/// Why a text is not a document.
+/// Why a text is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// Not JSON from this byte on.
@@ -53,137 +41,139 @@ pub(crate) enum Flaw {
     TooDeep,
 }
 
-struct Node {
+/// One value, without what is below it.
+pub(crate) struct Node<'a> {
+    /// The key in the object around it; empty in arrays and at the root.
+    key: &'a str,
+    /// A string's content, any other value's whole text.
+    text: &'a str,
+    /// How many nodes it is, with all below it.
+    size: u32,
     kind: Kind,
+    /// Whether key and text stand in JSON as they are.
+    clean: (bool, bool),
     /// Whether the value, with all below it, has been written somewhere.
     used: Cell<bool>,
-    /// The key in the object around it; empty in arrays and at the root.
-    key: Slice,
-    /// A string's content, any other value's whole text.
-    value: Slice,
-    /// The node after this one's subtree.
-    next: u32,
 }
 
-/// A piece of the record's text, or of the decoded strings.
-#[derive(Clone, Copy)]
-struct Slice {
-    start: u32,
-    end: u32,
-    decoded: bool,
+/// Memory for parsing, used again for the next record.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    nodes: Vec<Node<'static>>,
+    /// The strings that had escapes, decoded.
+    decoded: Vec<u8>,
+    open: Vec<Open>,
 }
 
 impl Buffers {
-    fn clear(&mut self) {
-        if self.nodes.capacity() > KEPT_NODES {
+    /// Reads `text`, which must be one JSON value, and shows it to `then`.
+    pub(crate) fn read<T>(&mut self, text: &str, then: impl FnOnce(Result<Value<'_>, Flaw>) -> T) -> T {
+        let mut nodes = emptied(std::mem::take(&mut self.nodes));
+        // Decoding makes nothing longer. A string may be decoded twice: as a string, and within it as the JSON that it holds.
+        if self.decoded.len() < 2 * text.len() {
+            self.decoded.resize(2 * text.len(), 0);
+        }
+        let (bytes, free) = (text.as_bytes(), &mut self.decoded[..]);
+        self.open.clear();
+        let mut parser = Parser { text, bytes, nodes: &mut nodes, free, embeds: true, open: &mut self.open };
+        let parsed = parser.document();
+        let result = then(parsed.map(|()| Value { tree: &nodes }));
+        self.nodes = emptied(nodes);
+        if self.nodes.capacity() > KEPT_NODES || self.decoded.len() > KEPT_BYTES {
             *self = Self::default();
         }
-        self.nodes.clear();
-        self.decoded.clear();
+        result
     }
 }
 
-impl<'a> Document<'a> {
-    /// Reads `text`, which must be one JSON value.
-    pub(crate) fn parse(text: &'a str, buffers: &'a mut Buffers) -> Result<Self, Flaw> {
-        buffers.clear();
-        if u32::try_from(text.len()).is_err() {
-            return Err(Flaw::TooDeep);
-        }
-        let mut parser = Parser {
-            text,
-            bytes: text.as_bytes(),
-            at: 0,
-            nodes: &mut buffers.nodes,
-            decoded: &mut buffers.decoded,
-        };
-        parser.skip_space();
-        parser.value(Slice { start: 0, end: 0, decoded: false }, 0)?;
-        parser.skip_space();
-        if parser.at < text.len() {
-            return Err(Flaw::Syntax(parser.at));
-        }
-        Ok(Self { text, decoded: &buffers.decoded, nodes: &buffers.nodes })
-    }
-
-    /// The outermost value.
-    pub(crate) fn root(self) -> Value<'a> {
-        Value { document: self, at: 0 }
-    }
-
-    /// The value at `place`, as [`Value::place`] gave it.
-    pub(crate) fn at(self, place: u32) -> Value<'a> {
-        Value { document: self, at: place }
-    }
-
-    fn slice(self, slice: Slice) -> Text<'a> {
-        let base = if slice.decoded { self.decoded } else { self.text };
-        // The parser cuts only at ASCII bytes, so the range is always there.
-        let value = base.get(slice.start as usize..slice.end as usize).unwrap_or_default();
-        Text { value, clean: !slice.decoded, used: None }
-    }
+/// The same memory, for nodes of another record.
+fn emptied<'b>(mut nodes: Vec<Node<'_>>) -> Vec<Node<'b>> {
+    nodes.clear();
+    // The standard library collects in place where the layouts agree.
+    let none =
+        |_| Node { key: "", text: "", size: 1, kind: Kind::Null, clean: (true, true), used: Cell::new(true) };
+    nodes.into_iter().map(none).collect()
 }
 
 impl<'a> Value<'a> {
-    fn node(self) -> &'a Node {
-        &self.document.nodes[self.at as usize]
+    fn node(self) -> &'a Node<'a> {
+        &self.tree[0]
     }
 
     pub(crate) fn kind(self) -> Kind {
         self.node().kind
     }
 
-    pub(crate) fn document(self) -> Document<'a> {
-        self.document
-    }
-
-    /// Where it stands in its document.
-    pub(crate) fn place(self) -> u32 {
-        self.at
-    }
-
     /// How many values it holds, itself included.
-    pub(crate) fn nodes(self) -> usize {
-        (self.node().next - self.at) as usize
+    pub(crate) fn size(self) -> usize {
+        self.tree.len()
     }
 
     /// The key it stands under; empty in arrays and at the root.
-    pub(crate) fn key(self) -> Text<'a> {
-        self.document.slice(self.node().key)
+    pub(crate) fn key(self) -> &'a str {
+        self.node().key
     }
 
-    /// The members of an object or the items of an array, in order, equal keys included; nothing for a scalar.
-    pub(crate) fn children(self) -> Children<'a> {
-        Children { document: self.document, at: self.at + 1, end: self.node().next }
+    /// As [`Value::key`], to be written.
+    pub(crate) fn key_text(self) -> Text<'a> {
+        let node = self.node();
+        Text { value: node.key, clean: node.clean.0, used: None }
+    }
+
+    /// The members of an object, in order, equal keys included; nothing for any other value.
+    pub(crate) fn members(self) -> Children<'a> {
+        Children { rest: if self.kind() == Kind::Object { &self.tree[1..] } else { &[] } }
+    }
+
+    /// The items of an array, in order; nothing for any other value.
+    pub(crate) fn items(self) -> Children<'a> {
+        Children { rest: if self.kind() == Kind::Array { &self.tree[1..] } else { &[] } }
+    }
+
+    /// The place of each member of an object, for [`Value::at`].
+    pub(crate) fn places(self) -> impl Iterator<Item = u32> + use<'a> {
+        let mut next = 1;
+        self.members().map(move |member| {
+            let place = next;
+            next += member.node().size;
+            place
+        })
+    }
+
+    /// The member at `place`.
+    pub(crate) fn at(self, place: u32) -> Value<'a> {
+        let tree = &self.tree[place as usize..];
+        Value { tree: &tree[..tree[0].size as usize] }
+    }
+
+    /// The array or object that a string holds as JSON text.
+    pub(crate) fn embedded(self) -> Option<Value<'a>> {
+        (self.kind() == Kind::String && self.tree.len() > 1).then(|| Value { tree: &self.tree[1..] })
     }
 
     /// A string that is not empty.
     pub(crate) fn string(self) -> Option<Text<'a>> {
-        (self.kind() == Kind::String).then(|| self.content()).filter(|text| !text.value.is_empty())
+        (self.kind() == Kind::String && !self.node().text.is_empty()).then(|| self.text())
     }
 
     /// A scalar as text: a string that is not empty, a number or a truth value as it is written.
     pub(crate) fn scalar(self) -> Option<Text<'a>> {
-        match self.kind() {
-            Kind::String | Kind::Number | Kind::Bool => {
-                Some(self.content()).filter(|text| !text.value.is_empty())
-            }
-            Kind::Null | Kind::Array | Kind::Object => None,
-        }
+        let is_scalar = matches!(self.kind(), Kind::String | Kind::Number | Kind::Bool);
+        (is_scalar && !self.node().text.is_empty()).then(|| self.text())
     }
 
-    /// A string's text, decoded; any other value's text as received.
-    pub(crate) fn content(self) -> Text<'a> {
+    /// A string's content; any other value's text as received.
+    pub(crate) fn text(self) -> Text<'a> {
         let node = self.node();
-        Text { used: Some(&node.used), ..self.document.slice(node.value) }
+        Text { value: node.text, clean: node.clean.1, used: Some(&node.used) }
     }
 
     /// Whether it says nothing: `null`, `""`, `{}` or `[]`.
     pub(crate) fn is_blank(self) -> bool {
         match self.kind() {
             Kind::Null => true,
-            Kind::String => self.content().value.is_empty(),
-            Kind::Array | Kind::Object => self.nodes() == 1,
+            Kind::String => self.node().text.is_empty(),
+            Kind::Array | Kind::Object => self.tree.len() == 1,
             Kind::Bool | Kind::Number => false,
         }
     }
@@ -198,279 +188,312 @@ impl<'a> Value<'a> {
     }
 }
 
-/// See [`Value::children`].
+/// See [`Value::members`] and [`Value::items`].
 #[derive(Clone)]
 pub(crate) struct Children<'a> {
-    document: Document<'a>,
-    at: u32,
-    end: u32,
+    rest: &'a [Node<'a>],
 }
 
 impl<'a> Iterator for Children<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
-        if self.at >= self.end {
-            return None;
-        }
-        let child = Value { document: self.document, at: self.at };
-        self.at = child.node().next;
-        Some(child)
+        let (tree, rest) = self.rest.split_at_checked(self.rest.first()?.size as usize)?;
+        self.rest = rest;
+        Some(Value { tree })
     }
 }
 
 struct Parser<'a, 'b> {
     text: &'a str,
     bytes: &'a [u8],
-    at: usize,
-    nodes: &'b mut Vec<Node>,
-    decoded: &'b mut String,
+    nodes: &'b mut Vec<Node<'a>>,
+    /// Room for decoded strings.
+    free: &'a mut [u8],
+    /// Whether to look for JSON inside strings.
+    embeds: bool,
+    /// The arrays and objects around the current value.
+    open: &'b mut Vec<Open>,
 }
 
-impl Parser<'_, '_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
+/// A piece of text, and whether it stands in JSON as it is.
+type Piece<'a> = (&'a str, bool);
 
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
+/// An array or object whose end has not been seen.
+#[derive(Clone, Copy)]
+struct Open {
+    node: usize,
+    /// Where its text begins.
+    start: usize,
+    /// The bracket that closes it; 0 outside of all.
+    end: u8,
+}
+
+impl<'a> Parser<'a, '_> {
+    /// Reads one value and nothing else. One loop with a stack of its own: this is the hottest code of the crate.
+    fn document(&mut self) -> Result<(), Flaw> {
+        let bytes = self.bytes;
+        if bytes.len() > u32::MAX as usize {
+            return Err(Flaw::TooDeep);
         }
-    }
-
-    fn flaw<T>(&self) -> Result<T, Flaw> {
-        Err(Flaw::Syntax(self.at))
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), Flaw> {
-        if self.peek() != Some(byte) {
-            return self.flaw();
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn value(&mut self, key: Slice, depth: usize) -> Result<(), Flaw> {
-        let start = self.at;
-        let own = self.nodes.len();
-        let first = self.peek();
-        if first == Some(b'"') {
-            self.at += 1;
-            let value = self.string()?;
-            self.push(Kind::String, key, value);
-            return Ok(());
-        }
-        let kind = match first {
-            Some(b'{' | b'[') => {
-                if depth == DEEPEST {
-                    return Err(Flaw::TooDeep);
-                }
-                let kind = if first == Some(b'{') { Kind::Object } else { Kind::Array };
-                self.push(kind, key, Slice { start: 0, end: 0, decoded: false });
-                self.at += 1;
-                if kind == Kind::Object {
-                    self.members(depth)?
-                } else {
-                    self.items(depth)?
-                }
-                let (next, value) = (self.next_node(), self.since(start));
-                let node = &mut self.nodes[own];
-                (node.next, node.value) = (next, value);
-                return Ok(());
-            }
-            Some(b't') => self.literal("true", Kind::Bool)?,
-            Some(b'f') => self.literal("false", Kind::Bool)?,
-            Some(b'n') => self.literal("null", Kind::Null)?,
-            _ => self.number()?,
-        };
-        let value = self.since(start);
-        self.push(kind, key, value);
-        Ok(())
-    }
-
-    fn members(&mut self, depth: usize) -> Result<(), Flaw> {
-        self.skip_space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
+        let around = self.open.len();
+        let mut inside = Open { node: 0, start: 0, end: 0 };
+        let mut key = ("", true);
+        let mut at = token(bytes, 0);
         loop {
-            self.expect(b'"')?;
-            let key = self.string()?;
-            self.skip_space();
-            self.expect(b':')?;
-            self.skip_space();
-            self.value(key, depth + 1)?;
-            self.skip_space();
-            if self.peek() == Some(b'}') {
-                self.at += 1;
-                return Ok(());
+            // A value begins here.
+            let start = at;
+            match byte(bytes, at) {
+                b'"' => {
+                    let text = self.string(&mut at)?;
+                    self.push(Kind::String, key, text);
+                    if self.embeds && matches!(text.0.as_bytes(), [b'{' | b'[', ..]) {
+                        self.embed(text.0);
+                    }
+                }
+                first @ (b'{' | b'[') => {
+                    if self.open.len() == around + DEEPEST {
+                        return Err(Flaw::TooDeep);
+                    }
+                    self.open.push(inside);
+                    let (kind, end) = if first == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
+                    inside = Open { node: self.nodes.len(), start, end };
+                    self.push(kind, key, ("", false));
+                    at = token(bytes, at + 1);
+                    if byte(bytes, at) != end {
+                        key = self.key(inside, &mut at)?;
+                        continue;
+                    }
+                }
+                _ => {
+                    let kind = scalar(bytes, &mut at)?;
+                    self.push(kind, key, (self.piece(start, at), true));
+                }
             }
-            self.expect(b',')?;
-            self.skip_space();
-        }
-    }
-
-    fn items(&mut self, depth: usize) -> Result<(), Flaw> {
-        self.skip_space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            self.value(Slice { start: 0, end: 0, decoded: false }, depth + 1)?;
-            self.skip_space();
-            if self.peek() == Some(b']') {
-                self.at += 1;
-                return Ok(());
+            // A value has ended, or an empty array or object is about to.
+            loop {
+                at = token(bytes, at);
+                if inside.end == 0 {
+                    return if at == bytes.len() { Ok(()) } else { Err(Flaw::Syntax(at)) };
+                }
+                match byte(bytes, at) {
+                    b',' => {
+                        at = token(bytes, at + 1);
+                        key = self.key(inside, &mut at)?;
+                        break;
+                    }
+                    end if end == inside.end => {
+                        at += 1;
+                        let size = small(self.nodes.len() - inside.node);
+                        let text = self.piece(inside.start, at);
+                        let node = &mut self.nodes[inside.node];
+                        (node.text, node.size) = (text, size);
+                        inside = self.open.pop().unwrap_or(inside);
+                    }
+                    _ => return Err(Flaw::Syntax(at)),
+                }
             }
-            self.expect(b',')?;
-            self.skip_space();
         }
     }
 
-    fn literal(&mut self, word: &str, kind: Kind) -> Result<Kind, Flaw> {
-        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
-            return self.flaw();
+    /// The key of the next value in an object, with its colon; nothing in an array.
+    #[inline(always)]
+    fn key(&mut self, inside: Open, at: &mut usize) -> Result<Piece<'a>, Flaw> {
+        if inside.end == b']' {
+            return Ok(("", true));
         }
-        self.at += word.len();
-        Ok(kind)
+        if byte(self.bytes, *at) != b'"' {
+            return Err(Flaw::Syntax(*at));
+        }
+        let key = self.string(at)?;
+        let colon = token(self.bytes, *at);
+        if byte(self.bytes, colon) != b':' {
+            return Err(Flaw::Syntax(colon));
+        }
+        *at = token(self.bytes, colon + 1);
+        Ok(key)
     }
 
-    fn number(&mut self) -> Result<Kind, Flaw> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    /// A string, from its opening quote to after its closing one.
+    #[inline(always)]
+    fn string(&mut self, at: &mut usize) -> Result<Piece<'a>, Flaw> {
+        let start = *at + 1;
+        let end = clean_until(self.bytes, start);
+        if byte(self.bytes, end) == b'"' {
+            *at = end + 1;
+            return Ok((self.piece(start, end), true));
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(Kind::Number)
-    }
-
-    /// At least one digit.
-    fn digits(&mut self) -> Result<(), Flaw> {
-        let start = self.at;
-        while self.peek().is_some_and(|b| b.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start { self.flaw() } else { Ok(()) }
-    }
-
-    /// The rest of a string, from after its opening quote to after its closing one.
-    #[inline]
-    fn string(&mut self) -> Result<Slice, Flaw> {
-        let start = self.at;
-        self.at = super::clean_until(self.bytes, start);
-        if self.peek() != Some(b'"') {
-            return self.string_with_escapes(start);
-        }
-        let slice = self.since(start);
-        self.at += 1;
-        Ok(slice)
+        *at = end;
+        self.string_with_escapes(start, at)
     }
 
     #[cold]
-    fn string_with_escapes(&mut self, start: usize) -> Result<Slice, Flaw> {
-        let from = self.decoded.len();
-        let mut run = start;
+    fn string_with_escapes(&mut self, start: usize, at: &mut usize) -> Result<Piece<'a>, Flaw> {
+        let (mut run, mut length) = (start, 0);
         loop {
-            let clean = self.text.get(run..self.at).unwrap_or_default();
-            self.decoded.push_str(clean);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    let (start, end) = (small(from), small(self.decoded.len()));
-                    return Ok(Slice { start, end, decoded: true });
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    let decoded = self.escape()?;
-                    self.decoded.push(decoded);
-                }
-                _ => return self.flaw(),
-            }
-            run = self.at;
-            self.at = super::clean_until(self.bytes, run);
-        }
-    }
-
-    /// What an escape stands for, from after its backslash. Half of a surrogate pair, which is no character, becomes U+FFFD.
-    fn escape(&mut self) -> Result<char, Flaw> {
-        let letter = self.peek();
-        self.at += 1;
-        Ok(match letter {
-            Some(c @ (b'"' | b'\\' | b'/')) => c as char,
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let first = self.hex()?;
-                if !(0xD800..0xDC00).contains(&first) || !self.bytes[self.at..].starts_with(b"\\u") {
-                    return Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
-                }
-                let after_first = self.at;
-                self.at += 2;
-                let second = self.hex()?;
-                if (0xDC00..0xE000).contains(&second) {
-                    let joined = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-                    return Ok(char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER));
-                }
-                self.at = after_first;
-                char::REPLACEMENT_CHARACTER
-            }
-            _ => {
-                self.at -= 1;
-                return self.flaw();
-            }
-        })
-    }
-
-    /// Four hexadecimal digits.
-    fn hex(&mut self) -> Result<u32, Flaw> {
-        let mut value = 0;
-        for _ in 0..4 {
-            let Some(digit) = self.peek().and_then(|b| char::from(b).to_digit(16)) else {
-                return self.flaw();
+            let clean = &self.bytes[run..*at];
+            let Some(room) = self.free.get_mut(length..length + clean.len() + 4) else {
+                return Err(Flaw::TooDeep);
             };
-            value = value * 16 + digit;
-            self.at += 1;
+            room[..clean.len()].copy_from_slice(clean);
+            length += clean.len();
+            match byte(self.bytes, *at) {
+                b'"' => break,
+                b'\\' => {
+                    *at += 1;
+                    let decoded = escape(self.bytes, at)?;
+                    length += decoded.encode_utf8(&mut self.free[length..]).len();
+                }
+                _ => return Err(Flaw::Syntax(*at)),
+            }
+            run = *at;
+            *at = clean_until(self.bytes, run);
         }
-        Ok(value)
+        *at += 1;
+        let (text, free) = std::mem::take(&mut self.free).split_at_mut(length);
+        self.free = free;
+        // Whole characters were put together, so that this is always UTF-8.
+        Ok((std::str::from_utf8(text).unwrap_or_default(), false))
     }
 
+    /// Reads the JSON that the string just pushed holds, and puts it below it; nothing if it is none.
+    #[cold]
+    fn embed(&mut self, text: &'a str) {
+        let own = self.nodes.len();
+        let free = std::mem::take(&mut self.free);
+        // Strings within it are only strings.
+        let bytes = text.as_bytes();
+        let around = self.open.len();
+        let open = &mut *self.open;
+        let mut parser = Parser { text, bytes, nodes: self.nodes, free, embeds: false, open };
+        let parsed = parser.document();
+        self.free = parser.free;
+        self.open.truncate(around);
+        if parsed.is_ok() {
+            self.nodes[own - 1].size = small(self.nodes.len() - own + 1);
+        } else {
+            self.nodes.truncate(own);
+        }
+    }
+
+    /// A piece of the text. The parser stops at ASCII bytes only, so that it is always there.
     #[inline]
-    fn since(&self, start: usize) -> Slice {
-        Slice { start: small(start), end: small(self.at), decoded: false }
+    fn piece(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
     }
 
-    #[inline]
-    fn push(&mut self, kind: Kind, key: Slice, value: Slice) {
-        let next = self.next_node() + 1;
-        self.nodes.push(Node { kind, used: Cell::new(false), key, value, next });
-    }
-
-    fn next_node(&self) -> u32 {
-        small(self.nodes.len())
+    #[inline(always)]
+    fn push(&mut self, kind: Kind, key: Piece<'a>, text: Piece<'a>) {
+        let clean = (key.1, text.1);
+        self.nodes.push(Node { key: key.0, text: text.0, size: 1, kind, clean, used: Cell::new(false) });
     }
 }
 
-/// Every offset fits: texts above 4 GiB are refused, and nothing here grows beyond its text.
+/// The byte there; 0, which JSON has nowhere outside of strings, beyond the end.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// The place of the first byte from `at` on that is no white space.
+#[inline]
+fn token(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// A number or a word.
+fn scalar(bytes: &[u8], at: &mut usize) -> Result<Kind, Flaw> {
+    let (word, kind) = match byte(bytes, *at) {
+        b't' => ("true", Kind::Bool),
+        b'f' => ("false", Kind::Bool),
+        b'n' => ("null", Kind::Null),
+        _ => return number(bytes, at),
+    };
+    if !bytes[*at..].starts_with(word.as_bytes()) {
+        return Err(Flaw::Syntax(*at));
+    }
+    *at += word.len();
+    Ok(kind)
+}
+
+fn number(bytes: &[u8], at: &mut usize) -> Result<Kind, Flaw> {
+    if byte(bytes, *at) == b'-' {
+        *at += 1;
+    }
+    if byte(bytes, *at) == b'0' {
+        *at += 1;
+    } else {
+        digits(bytes, at)?;
+    }
+    if byte(bytes, *at) == b'.' {
+        *at += 1;
+        digits(bytes, at)?;
+    }
+    if let b'e' | b'E' = byte(bytes, *at) {
+        *at += 1;
+        if let b'+' | b'-' = byte(bytes, *at) {
+            *at += 1;
+        }
+        digits(bytes, at)?;
+    }
+    Ok(Kind::Number)
+}
+
+/// At least one digit.
+fn digits(bytes: &[u8], at: &mut usize) -> Result<(), Flaw> {
+    let start = *at;
+    while byte(bytes, *at).is_ascii_digit() {
+        *at += 1;
+    }
+    if *at == start { Err(Flaw::Syntax(start)) } else { Ok(()) }
+}
+
+/// What an escape stands for, from after its backslash. Half of a surrogate pair, which is no character, becomes U+FFFD.
+fn escape(bytes: &[u8], at: &mut usize) -> Result<char, Flaw> {
+    let letter = byte(bytes, *at);
+    *at += 1;
+    Ok(match letter {
+        b'"' | b'\\' | b'/' => char::from(letter),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let first = hex(bytes, at)?;
+            if !(0xD800..0xDC00).contains(&first) || !bytes[*at..].starts_with(b"\\u") {
+                return Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            let mut after = *at + 2;
+            let second = hex(bytes, &mut after)?;
+            if !(0xDC00..0xE000).contains(&second) {
+                return Ok(char::REPLACEMENT_CHARACTER);
+            }
+            *at = after;
+            let joined = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+            char::from_u32(joined).unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        _ => return Err(Flaw::Syntax(*at - 1)),
+    })
+}
+
+/// Four hexadecimal digits.
+fn hex(bytes: &[u8], at: &mut usize) -> Result<u32, Flaw> {
+    let mut value = 0;
+    for _ in 0..4 {
+        let Some(digit) = char::from(byte(bytes, *at)).to_digit(16) else { return Err(Flaw::Syntax(*at)) };
+        value = value * 16 + digit;
+        *at += 1;
+    }
+    Ok(value)
+}
+
+/// Counts of nodes fit, as texts above 4 GiB are refused.
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
-const fn small(at: usize) -> u32 {
-    at as u32
+const fn small(count: usize) -> u32 {
+    count as u32
 }

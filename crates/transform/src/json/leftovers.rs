@@ -38,53 +38,53 @@ fn write(line: &mut Line<'_>, value: Value<'_>, wanted: Wanted) -> bool {
         return false;
     }
     match value.kind() {
-        Kind::Null | Kind::Bool => line.push(value.content().value),
+        Kind::Null | Kind::Bool => line.push(value.text().value),
         Kind::Number => {
-            let digits = value.content().value;
-            let text = if fits_a_double(digits) { "" } else { "\"" };
-            line.push(text);
+            let digits = value.text().value;
+            let quote = if fits_a_double(digits) { "" } else { "\"" };
+            line.push(quote);
             line.push(digits);
-            line.push(text);
+            line.push(quote);
         }
-        Kind::String => line.quoted(value.content()),
+        Kind::String => line.quoted(value.text()),
         Kind::Array => {
             line.push("[");
-            for item in value.children() {
+            for item in value.items() {
                 line.item();
                 // Positions carry meaning, so blanks stay.
                 write(line, item, Wanted::All);
             }
             line.push("]");
         }
-        Kind::Object => return members(line, value, wanted),
+        Kind::Object => return write_members(line, value, wanted),
     }
     true
 }
 
-fn members(line: &mut Line<'_>, object: Value<'_>, wanted: Wanted) -> bool {
+fn write_members(line: &mut Line<'_>, object: Value<'_>, wanted: Wanted) -> bool {
     let start = line.len();
     line.push("{");
-    let last = (object.nodes() > MANY).then(|| {
-        let stands = object.children().filter(|member| wanted.wants(*member));
-        stands.map(|member| (member.key().value, member.place())).collect::<HashMap<_, _>>()
+    let last: Option<HashMap<_, _>> = (object.size() > MANY).then(|| {
+        let members = object.members().enumerate().filter(|(_, member)| wanted.wants(*member));
+        members.map(|(n, member)| (member.key(), n)).collect()
     });
-    let mut members = object.children();
+    let mut members = object.members();
+    let mut n = 0..;
     let mut written = wanted == Wanted::All;
-    while let Some(member) = members.next() {
+    while let (Some(member), Some(n)) = (members.next(), n.next()) {
         if !wanted.wants(member) {
             continue;
         }
-        let key = member.key();
-        let later = match &last {
-            Some(last) => last.get(key.value) != Some(&member.place()),
-            None => members.clone().any(|other| other.key().value == key.value && wanted.wants(other)),
+        let stands_later = match &last {
+            Some(last) => last.get(member.key()) != Some(&n),
+            None => members.clone().any(|other| other.key() == member.key() && wanted.wants(other)),
         };
-        if later {
+        if stands_later {
             continue;
         }
         let before = line.len();
         line.item();
-        line.quoted(key);
+        line.quoted(member.key_text());
         line.push(":");
         if write(line, member, wanted) {
             written = true;

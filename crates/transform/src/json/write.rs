@@ -2,6 +2,7 @@
 
 use pipeline::Timestamp;
 
+use super::scan::{Marks, marks};
 use crate::entry::Text;
 
 /// `,"name":` as one constant, so that a key is one copy.
@@ -151,30 +152,56 @@ pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
 /// Escapes text in which no byte needs more than two; false when one does.
 fn escape_short(out: &mut Vec<u8>, source: &[u8]) -> bool {
     let start = out.len();
-    // Every byte may become two, and chunks of eight are copied whole.
-    out.resize(start + 2 * source.len() + 8, 0);
+    // Every byte may become two, and chunks of sixteen are copied whole.
+    out.resize(start + 2 * source.len() + 16, 0);
     let target = &mut out[start..];
     let (mut from, mut to) = (0, 0);
-    while from < source.len() {
-        if let Some(chunk) = source[from..].first_chunk::<8>() {
-            target[to..to + 8].copy_from_slice(chunk);
-            let clean = super::breaks(u64::from_le_bytes(*chunk)).trailing_zeros() as usize / 8;
-            from += clean;
-            to += clean;
-            if clean == 8 {
-                continue;
+    // A copy may begin at a chunk's last byte.
+    while from + 32 <= source.len() {
+        let chunk = &source[from..from + 32];
+        let Marks { mut escaped, control } = marks(chunk.first_chunk().unwrap_or(&[0; 16]));
+        if control != 0 {
+            if !escape_bytes(target, &mut to, &chunk[..16]) {
+                return false;
             }
+            from += 16;
+            continue;
         }
-        let byte = source[from];
-        let letter = ESCAPES[usize::from(byte)];
-        if letter == b'u' {
-            return false;
+        let mut done = 0;
+        while escaped != 0 {
+            let mark = escaped.trailing_zeros() as usize;
+            target[to..to + 16].copy_from_slice(&chunk[done..done + 16]);
+            to += mark - done;
+            target[to] = b'\\';
+            to += 1;
+            done = mark;
+            escaped &= escaped - 1;
         }
-        target[to..to + 2].copy_from_slice(&[if letter == 0 { byte } else { b'\\' }, letter]);
-        to += 1 + usize::from(letter != 0);
-        from += 1;
+        target[to..to + 16].copy_from_slice(&chunk[done..done + 16]);
+        to += 16 - done;
+        from += 16;
+    }
+    if !escape_bytes(target, &mut to, &source[from..]) {
+        return false;
     }
     out.truncate(start + to);
+    true
+}
+
+fn escape_bytes(target: &mut [u8], to: &mut usize, source: &[u8]) -> bool {
+    for byte in source {
+        match ESCAPES[usize::from(*byte)] {
+            0 => {
+                target[*to] = *byte;
+                *to += 1;
+            }
+            b'u' => return false,
+            letter => {
+                target[*to..*to + 2].copy_from_slice(&[b'\\', letter]);
+                *to += 2;
+            }
+        }
+    }
     true
 }
 

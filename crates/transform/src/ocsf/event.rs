@@ -3,16 +3,17 @@
 use pipeline::{EventDraft, EventWriter, Record};
 
 use super::class::{severity_members, status_members, write_class};
+use super::observables::Person;
 use super::shape::{Entity, Shape, Subject, carries_record, severity, severity_of_all, shape};
 use super::version::Part;
 use super::{Encoder, objects, observables, write_labels};
-use crate::entry::{Class, Entry, Login, Roles, Text, User};
+use crate::entry::{Class, Client, Entry, Login, Roles, Text, User};
 use crate::json::{Line, escape, key, leftovers};
 use crate::mapper::Identity;
 
 /// Who and what one event is about, beyond the entry.
 struct Focus<'a> {
-    user: Option<User<'a>>,
+    user: Option<&'a User<'a>>,
     roles: Option<Roles<'a>>,
 }
 
@@ -30,10 +31,11 @@ impl Encoder {
         let events = shape.events(entry);
         if let (Subject::Accesses, Some(members)) = (&shape.subject, entry.members) {
             for (n, (uid, roles)) in members.iter().enumerate() {
-                let known = entry.user.filter(|user| user.uid.is_some_and(|known| known.value == uid.value));
-                let user = known.unwrap_or(User::known_by_id(uid));
+                let named = entry.user.as_ref();
+                let named = named.filter(|user| user.uid.is_some_and(|named| named.value == uid.value));
+                let member = User::known_by_id(uid);
                 members.mark_used();
-                let focus = Focus { user: Some(user), roles: Some(roles) };
+                let focus = Focus { user: Some(named.unwrap_or(&member)), roles: Some(roles) };
                 self.write_one(record, text, entry, &shape, &focus, (n, events), identity, out);
             }
             return;
@@ -41,8 +43,8 @@ impl Encoder {
         let (user, roles) = match &shape.subject {
             Subject::User(user) => (Some(*user), None),
             Subject::Access(user, roles) => (Some(*user), Some(*roles)),
-            Subject::Group(..) => (entry.user, entry.roles),
-            Subject::Entity(_) => (entry.user, None),
+            Subject::Group(..) => (entry.user.as_ref(), entry.roles),
+            Subject::Entity(_) => (entry.user.as_ref(), None),
             Subject::Nothing | Subject::Accesses | Subject::WebResource | Subject::Api(_) => (None, None),
         };
         self.write_one(record, text, entry, &shape, &Focus { user, roles }, (0, 1), identity, out);
@@ -68,6 +70,7 @@ impl Encoder {
             (Subject::Accesses | Subject::Access(..), roles) => severity(entry, roles),
             _ => severity_of_all(entry),
         };
+        let client = Client::of(entry);
         let mut line = Line::new(out.line());
         self.write_metadata(&mut line, record, entry, shape, (n, events), identity);
         line.number(key!("time"), time.as_millis());
@@ -77,18 +80,14 @@ impl Encoder {
         self.write_status(&mut line, entry);
         line.maybe(key!("message"), entry.message);
         let actor = self.write_actor(&mut line, entry, shape);
-        let entity_user = self.write_subject(&mut line, entry, shape, focus);
-        let request = self.write_request(&mut line, entry, shape.class);
-        let user = match shape.subject {
-            Subject::User(_) | Subject::Access(..) | Subject::Accesses | Subject::Group(..) => focus.user,
-            _ => None,
-        };
+        let (user, entity_user) = self.write_subject(&mut line, entry, shape, focus);
+        let request = self.write_request(&mut line, entry, &client, shape.class);
         let group = match shape.subject {
             Subject::Group(group, _) => Some(group),
             _ => None,
         };
         let seen = observables::Seen {
-            ip: request.then_some(entry.client.ip).flatten(),
+            ip: request.then_some(client.ip).flatten(),
             actor,
             user,
             entity_user,
@@ -117,7 +116,7 @@ impl Encoder {
             severity,
             outcome: entry.rule.outcome,
             action: entry.action.value,
-            actor: entry.actor.and_then(|actor| actor.uid).map_or("", |uid| uid.value),
+            actor: entry.actor.as_ref().and_then(|actor| actor.uid).map_or("", |uid| uid.value),
             tenant: entry.head.tenant.map_or("", |tenant| tenant.value),
         });
     }
@@ -177,57 +176,59 @@ impl Encoder {
     }
 
     /// Writes who acted, if the class has a place for it.
-    fn write_actor<'a>(&self, line: &mut Line<'_>, entry: &Entry<'a>, shape: &Shape<'_>) -> Option<User<'a>> {
-        let actor = entry.actor.filter(|_| shape.class != Class::Base)?;
+    fn write_actor<'a>(
+        &self,
+        line: &mut Line<'_>,
+        entry: &Entry<'a>,
+        shape: &Shape<'_>,
+    ) -> Option<Person<'a>> {
+        let actor = entry.actor.as_ref().filter(|_| shape.class != Class::Base)?;
         line.key(key!("actor"));
         line.push("{");
-        objects::write_user(line, key!("user"), &actor, &entry.team, self.version);
+        let actor = objects::write_user(line, key!("user"), actor, &entry.team, self.version);
         line.push("}");
         Some(actor)
     }
 
-    /// Writes what the class requires. Returns the user that stands in the entity.
+    /// Writes what the class requires. Returns the user and the user of the entity that were written.
     fn write_subject<'a>(
         &self,
         line: &mut Line<'_>,
-        entry: &Entry<'a>,
-        shape: &Shape<'a>,
+        entry: &Entry<'_>,
+        shape: &Shape<'_>,
         focus: &Focus<'a>,
-    ) -> Option<User<'a>> {
-        let version = self.version;
-        match &shape.subject {
-            Subject::Nothing => {}
-            Subject::User(user) => {
-                objects::write_user(line, key!("user"), user, &entry.team, version);
-                if shape.class == Class::Authentication {
-                    objects::write_login(line, entry, version);
-                }
-            }
-            Subject::Access(..) | Subject::Accesses | Subject::Group(..) => {
-                if let Some(user) = &focus.user {
-                    objects::write_user(line, key!("user"), user, &entry.team, version);
-                }
-                if let Subject::Group(group, of_team) = &shape.subject {
-                    objects::write_group(line, group, *of_team);
-                }
-                if let Some(roles) = &focus.roles {
-                    objects::write_privileges(line, roles);
-                }
-            }
-            Subject::Entity(entity) => return self.write_entity(line, entry, entity, focus.user),
-            Subject::WebResource => objects::write_web_resource(line, entry),
-            Subject::Api(actor) => objects::write_api(line, entry, actor, version),
+    ) -> (Option<Person<'a>>, Option<Person<'a>>) {
+        if let Subject::Entity(entity) = &shape.subject {
+            return (None, self.write_entity(line, entry, entity, focus.user));
         }
-        None
+        let user =
+            focus.user.map(|user| objects::write_user(line, key!("user"), user, &entry.team, self.version));
+        match &shape.subject {
+            Subject::User(_) if shape.class == Class::Authentication => {
+                objects::write_login(line, entry, self.version);
+            }
+            Subject::Group(group, of_team) => objects::write_group(line, group, *of_team),
+            Subject::WebResource => objects::write_web_resource(line, entry),
+            Subject::Api(actor) => objects::write_api(line, entry, actor, self.version),
+            Subject::Nothing
+            | Subject::User(_)
+            | Subject::Access(..)
+            | Subject::Accesses
+            | Subject::Entity(_) => {}
+        }
+        if let Some(roles) = &focus.roles {
+            objects::write_privileges(line, roles);
+        }
+        (user, None)
     }
 
     fn write_entity<'a>(
         &self,
         line: &mut Line<'_>,
-        entry: &Entry<'a>,
-        entity: &Entity<'a>,
-        user: Option<User<'a>>,
-    ) -> Option<User<'a>> {
+        entry: &Entry<'_>,
+        entity: &Entity<'_>,
+        user: Option<&'a User<'a>>,
+    ) -> Option<Person<'a>> {
         let detailed = self.version.has(Part::EntityDetails);
         let user = user.filter(|_| detailed);
         line.key(key!("entity"));
@@ -242,9 +243,7 @@ impl Encoder {
         if !entity.thing.is_known() && !has_more {
             line.text(key!("name"), Text::constant("Unknown"));
         }
-        if let Some(user) = &user {
-            objects::write_user(line, key!("user"), user, &entry.team, self.version);
-        }
+        let user = user.map(|user| objects::write_user(line, key!("user"), user, &entry.team, self.version));
         if detailed {
             objects::write_organization(line, &entry.team);
         }
@@ -253,7 +252,13 @@ impl Encoder {
     }
 
     /// Writes where the request came from and what it was, if the class has a place for it.
-    fn write_request(&self, line: &mut Line<'_>, entry: &Entry<'_>, class: Class) -> bool {
+    fn write_request(
+        &self,
+        line: &mut Line<'_>,
+        entry: &Entry<'_>,
+        client: &Client<'_>,
+        class: Class,
+    ) -> bool {
         let allowed = match class {
             Class::Base => false,
             Class::EntityManagement | Class::UserAccess | Class::GroupManagement => {
@@ -262,8 +267,8 @@ impl Encoder {
             Class::AccountChange | Class::Authentication | Class::WebResources | Class::Api => true,
         };
         if allowed {
-            objects::write_source(line, &entry.client, class == Class::Api);
-            objects::write_http(line, entry, self.version);
+            objects::write_source(line, client, class == Class::Api);
+            objects::write_http(line, entry, client, self.version);
             if class == Class::Api {
                 objects::write_target(line, &entry.request, self.version);
             }

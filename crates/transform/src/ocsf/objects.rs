@@ -1,22 +1,25 @@
 //! The objects inside an OCSF event.
 
+use super::observables::Person;
 use super::version::{Part, Version};
 use crate::entry::{Client, Entry, Login, Named, Request, Roles, Text, User, UserKind};
 use crate::json::{Line, key};
 
-pub(super) fn write_user(
+/// Writes a user; returns what of it was written that can be observed.
+pub(super) fn write_user<'a>(
     line: &mut Line<'_>,
     at: &'static str,
-    user: &User<'_>,
+    user: &User<'a>,
     team: &Named<'_>,
     version: Version,
-) {
+) -> Person<'a> {
+    let address = user.address();
     line.key(at);
     line.push("{");
     line.maybe(key!("uid"), user.uid);
     line.maybe(key!("name"), user.name);
     line.maybe(key!("full_name"), user.full_name);
-    line.maybe(key!("email_addr"), user.address());
+    line.maybe(key!("email_addr"), address);
     match user.kind {
         UserKind::Unknown => line.push(r#","type_id":0,"type":"Unknown""#),
         UserKind::Person => line.push(r#","type_id":1,"type":"User""#),
@@ -41,6 +44,7 @@ pub(super) fn write_user(
         line.push(",\"type\":\"API Key\"}]");
     }
     line.push("}");
+    Person { name: user.name, address, uid: user.uid }
 }
 
 pub(super) fn write_organization(line: &mut Line<'_>, team: &Named<'_>) {
@@ -143,7 +147,7 @@ pub(super) fn write_source(line: &mut Line<'_>, client: &Client<'_>, required: b
 }
 
 /// `http_request` and `http_response`.
-pub(super) fn write_http(line: &mut Line<'_>, entry: &Entry<'_>, version: Version) {
+pub(super) fn write_http(line: &mut Line<'_>, entry: &Entry<'_>, client: &Client<'_>, version: Version) {
     let before = line.len();
     line.push(",\"http_request\":{");
     let empty = line.len();
@@ -155,16 +159,13 @@ pub(super) fn write_http(line: &mut Line<'_>, entry: &Entry<'_>, version: Versio
     }
     write_url(line, &entry.request);
     line.maybe(key!("user_agent"), entry.user_agent);
-    let mut proxies = entry.client.forwarded().peekable();
+    let mut proxies = client.forwarded().peekable();
     if proxies.peek().is_some() {
         line.key(key!("x_forwarded_for"));
         line.push("[");
         for ip in proxies {
             line.item();
-            line.quoted(Text {
-                used: None,
-                ..entry.client.text.map_or(Text::foreign(ip), |text| text.part(ip))
-            });
+            line.quoted(Text { used: None, ..client.text.map_or(Text::foreign(ip), |text| text.part(ip)) });
         }
         line.push("]");
     }

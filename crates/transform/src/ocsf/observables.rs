@@ -1,17 +1,25 @@
 //! `observables`: the values of an event that an analyst searches by, each once, in a fixed order.
 
 use super::version::{Part, Version};
-use crate::entry::{Named, Text, User};
+use crate::entry::{Named, Text};
 use crate::json::Line;
 
 /// The parts of an event that were written and hold observables.
 pub(super) struct Seen<'a> {
     pub(super) ip: Option<Text<'a>>,
-    pub(super) actor: Option<User<'a>>,
-    pub(super) user: Option<User<'a>>,
-    pub(super) entity_user: Option<User<'a>>,
+    pub(super) actor: Option<Person<'a>>,
+    pub(super) user: Option<Person<'a>>,
+    pub(super) entity_user: Option<Person<'a>>,
     pub(super) group: Option<Named<'a>>,
     pub(super) user_agent: Option<Text<'a>>,
+}
+
+/// What of a user can be observed.
+#[derive(Clone, Copy)]
+pub(super) struct Person<'a> {
+    pub(super) name: Option<Text<'a>>,
+    pub(super) address: Option<Text<'a>>,
+    pub(super) uid: Option<Text<'a>>,
 }
 
 /// `{"name":…,"type_id":…,"type":…,"value":` of an observable.
@@ -61,11 +69,8 @@ pub(super) fn write(line: &mut Line<'_>, version: Version, seen: &Seen<'_>) {
     let users = [(&seen.actor, ACTOR), (&seen.user, USER), (&seen.entity_user, ENTITY_USER)];
     for (n, (user, paths)) in users.into_iter().enumerate() {
         let Some(user) = user else { continue };
-        let values = [
-            (paths.name, user.name),
-            (paths.email, user.address()),
-            (paths.uid, user.uid.filter(|_| has_ids)),
-        ];
+        let values =
+            [(paths.name, user.name), (paths.email, user.address), (paths.uid, user.uid.filter(|_| has_ids))];
         for (known, (path, value)) in known.iter_mut().zip(values) {
             if let Some(value) = value.filter(|value| !known.contains(&value.value)) {
                 known[n] = value.value;

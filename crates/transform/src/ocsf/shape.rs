@@ -28,9 +28,9 @@ pub(crate) enum Subject<'a> {
     /// Class 0.
     Nothing,
     /// Classes 3001 and 3002.
-    User(User<'a>),
+    User(&'a User<'a>),
     /// Class 3005, one event.
-    Access(User<'a>, Roles<'a>),
+    Access(&'a User<'a>, Roles<'a>),
     /// Class 3005, one event a user.
     Accesses,
     /// Class 3006; the team if `true`, else a user group.
@@ -40,7 +40,7 @@ pub(crate) enum Subject<'a> {
     /// Class 6001.
     WebResource,
     /// Class 6003, by this actor.
-    Api(User<'a>),
+    Api(&'a User<'a>),
 }
 
 /// The thing of a 3004 event.
@@ -51,12 +51,12 @@ pub(crate) struct Entity<'a> {
 }
 
 /// The form that `entry`, of a record of `size` bytes, takes in `version`.
-pub(crate) fn shape<'a>(entry: &Entry<'a>, version: Version, size: usize) -> Shape<'a> {
+pub(crate) fn shape<'a>(entry: &'a Entry<'a>, version: Version, size: usize) -> Shape<'a> {
     let rule = &entry.rule;
     let subject = match rule.class {
         Class::Base => Some(Subject::Nothing),
-        Class::AccountChange => entry.user.map(Subject::User),
-        Class::Authentication => entry.user.or(entry.actor).map(Subject::User),
+        Class::AccountChange => entry.user.as_ref().map(Subject::User),
+        Class::Authentication => entry.user.as_ref().or(entry.actor.as_ref()).map(Subject::User),
         Class::UserAccess => access(entry, size),
         Class::GroupManagement => group(entry, version),
         Class::EntityManagement => {
@@ -64,7 +64,7 @@ pub(crate) fn shape<'a>(entry: &Entry<'a>, version: Version, size: usize) -> Sha
             Some(Subject::Entity(Entity { label: rule.label, is_organization: rule.of_team, thing }))
         }
         Class::WebResources => Some(Subject::WebResource),
-        Class::Api => entry.actor.map(Subject::Api),
+        Class::Api => entry.actor.as_ref().map(Subject::Api),
     };
     let (class, activity, name) = (rule.class, rule.activity, rule.name);
     let mut shape = match (subject, class) {
@@ -82,15 +82,15 @@ pub(crate) fn shape<'a>(entry: &Entry<'a>, version: Version, size: usize) -> Sha
     shape
 }
 
-fn access<'a>(entry: &Entry<'a>, size: usize) -> Option<Subject<'a>> {
+fn access<'a>(entry: &'a Entry<'a>, size: usize) -> Option<Subject<'a>> {
     if let Some(members) = entry.members {
         let few = members.len() <= MOST_USERS && members.len().saturating_mul(size) <= MOST_BYTES;
         return few.then_some(Subject::Accesses);
     }
-    Some(Subject::Access(entry.user?, entry.roles?))
+    Some(Subject::Access(entry.user.as_ref()?, entry.roles?))
 }
 
-fn group<'a>(entry: &Entry<'a>, version: Version) -> Option<Subject<'a>> {
+fn group<'a>(entry: &'a Entry<'a>, version: Version) -> Option<Subject<'a>> {
     let of_team = entry.rule.of_team;
     let group = if of_team { entry.team } else { entry.group };
     let bare = entry.user.is_none() && entry.roles.is_none();
@@ -99,7 +99,7 @@ fn group<'a>(entry: &Entry<'a>, version: Version) -> Option<Subject<'a>> {
 }
 
 /// The entity that stands in for a missing subject. What was done keeps its name where an entity has no such activity.
-fn as_entity<'a>(entry: &Entry<'a>) -> Shape<'a> {
+fn as_entity<'a>(entry: &'a Entry<'a>) -> Shape<'a> {
     let rule = &entry.rule;
     let (label, thing) = match rule.class {
         Class::UserAccess => ("User Roles", Named::default()),

@@ -83,7 +83,7 @@ pub(super) struct Names<'m> {
 }
 
 /// The rule for `words`, the words of `action`.
-pub(super) fn guess<'a>(words: Words<'a>, action: Text<'a>, names: Names<'a>) -> Rule<'a> {
+pub(super) fn guess<'a>(words: &Words<'a>, action: Text<'a>, names: Names<'a>) -> Rule<'a> {
     let outcome = match words.success() {
         Some(true) => EventOutcome::Success,
         Some(false) => EventOutcome::Failure,
@@ -102,7 +102,7 @@ pub(super) fn guess<'a>(words: Words<'a>, action: Text<'a>, names: Names<'a>) ->
     Rule { name: if unnamed { action } else { rule.name }, ..rule }.outcome(outcome)
 }
 
-fn signs_in_or_out(words: Words<'_>) -> Option<Rule<'static>> {
+fn signs_in_or_out(words: &Words<'_>) -> Option<Rule<'static>> {
     if words.sign_in() {
         let login = if words.have(&["password"]) {
             Login::Password
@@ -124,7 +124,7 @@ fn signs_in_or_out(words: Words<'_>) -> Option<Rule<'static>> {
     ends.then_some(session(2).login(Login::Revoked).severity(2))
 }
 
-fn changes_credentials(words: Words<'_>) -> Option<Rule<'static>> {
+fn changes_credentials(words: &Words<'_>) -> Option<Rule<'static>> {
     if words.have(&["password", "passwords"]) {
         let reset = words.have(&["reset", "forgot", "forgotten"]);
         return Some(account(if reset { 4 } else { 3 }).severity(2));
@@ -140,7 +140,7 @@ fn changes_credentials(words: Words<'_>) -> Option<Rule<'static>> {
     })
 }
 
-fn changes_roles_or_groups(words: Words<'_>) -> Option<Rule<'static>> {
+fn changes_roles_or_groups(words: &Words<'_>) -> Option<Rule<'static>> {
     let takes_away = words.verb().is_some_and(Verb::takes_away);
     let about_group = words.have(&["group", "groups", "usergroup", "usergroups"]);
     if words.have(&["role", "roles", "permission", "permissions", "privilege", "privileges"]) {
@@ -163,7 +163,7 @@ fn changes_roles_or_groups(words: Words<'_>) -> Option<Rule<'static>> {
     Some(rule.severity(2))
 }
 
-fn changes_keys(words: Words<'_>) -> Option<Rule<'static>> {
+fn changes_keys(words: &Words<'_>) -> Option<Rule<'static>> {
     const KEYS: [&str; 12] = [
         "key",
         "keys",
@@ -193,7 +193,7 @@ fn changes_keys(words: Words<'_>) -> Option<Rule<'static>> {
     Some(entity(activity, label).facet(Facet::Identity).severity(severity))
 }
 
-fn others<'a>(words: Words<'a>, names: Names<'a>) -> Rule<'a> {
+fn others<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     let verb = words.verb();
     if words.iter().any(|word| word.starts_with("invit")) {
         return invite(words, names);
@@ -261,7 +261,7 @@ fn others<'a>(words: Words<'a>, names: Names<'a>) -> Rule<'a> {
 }
 
 /// 3001, activity 99 "Invite …".
-fn invite<'a>(words: Words<'a>, names: Names<'a>) -> Rule<'a> {
+fn invite<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     names.name.push_str("Invite");
     let others = words
         .iter()
@@ -276,7 +276,7 @@ fn invite<'a>(words: Words<'a>, names: Names<'a>) -> Rule<'a> {
 }
 
 /// 3004, about what the words name beside the first one and the verbs.
-fn administered<'a>(words: Words<'a>, names: Names<'a>) -> Rule<'a> {
+fn administered<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     for word in words.iter().skip(1).filter(|word| Words::is_noun(word)).take(3) {
         push_title(names.label, word);
     }

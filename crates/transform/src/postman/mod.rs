@@ -11,10 +11,8 @@ use std::sync::Arc;
 
 use pipeline::Timestamp;
 
-use crate::entry::{
-    Class, Client, Entry, Head, Login, Members, Named, Request, Roles, Rule, Text, User, UserKind,
-};
-use crate::json::{Buffers, Document, Kind, Value};
+use crate::entry::{Class, Entry, Head, Login, Members, Named, Request, Roles, Rule, Text, User, UserKind};
+use crate::json::{Kind, Value};
 use crate::malformed::Why;
 use crate::mapper::{Product, Within};
 use crate::words::Words;
@@ -46,19 +44,13 @@ struct Fields<'a> {
     action: Option<Value<'a>>,
     timestamp: Option<Text<'a>>,
     message: Option<Value<'a>>,
-    /// `data.actor`, else the top-level `actor` or `user` of an older description.
-    actor: Option<Person<'a>>,
-    user: Option<Person<'a>>,
+    /// `data.actor`, then the top-level `actor` and `user` of an older description.
+    actors: [Option<Value<'a>>; 3],
+    /// `data.user`.
+    user: Option<Value<'a>>,
     team: Named<'a>,
     resource: Option<Value<'a>>,
     variables: Option<Value<'a>>,
-}
-
-/// `actor` or `user` of a record.
-#[derive(Clone, Copy)]
-struct Person<'a> {
-    user: User<'a>,
-    active: Option<Value<'a>>,
 }
 
 /// What variables of an action tell; which of them there are differs from action to action.
@@ -87,7 +79,7 @@ impl PostmanReader {
             }
             action => action.and_then(Value::string).ok_or(Why::NoAction)?,
         };
-        let Within { nested, places, words, label, name } = within;
+        let Within { order, words, label, name } = within;
         let rule = self.rule(action, words, Names { label, name });
         let variables = fields.variables.map(Variables::read).unwrap_or_default();
         let mut entry = Entry {
@@ -97,10 +89,10 @@ impl PostmanReader {
             original_time: fields.timestamp,
             message: fields.message.and_then(Value::string),
             rule,
-            actor: fields.actor.map(|person| person.user),
-            user: fields.user.map(|person| person.user),
+            actor: fields.actors.into_iter().flatten().find_map(read_user),
+            user: fields.user.and_then(read_user),
             team: fields.team,
-            client: fields.ip.and_then(Value::string).map(Client::read).unwrap_or_default(),
+            client: fields.ip.and_then(Value::string),
             user_agent: fields.user_agent.and_then(Value::string),
             roles: None,
             members: None,
@@ -113,12 +105,11 @@ impl PostmanReader {
                 .unwrap_or(Text::constant("Postman")),
             request: Request::default(),
             details: fields.variables.filter(|variables| variables.kind() == Kind::Object),
-            actor_active: fields.actor.and_then(|person| person.active),
         };
         if let Some(resource) = fields.resource {
             entry.read_resource(resource);
         }
-        entry.read_roles(&variables, nested, places);
+        entry.read_roles(&variables, order);
         Ok(entry)
     }
 
@@ -132,38 +123,36 @@ impl PostmanReader {
         }
         names.label.clear();
         names.name.clear();
-        guess(Words::split(action.value, words), action, names)
+        guess(&Words::split(action.value, words), action, names)
     }
 }
 
 impl<'a> Fields<'a> {
     fn read(root: Value<'a>) -> Self {
         let mut fields = Self::default();
-        let (mut actor, mut user) = (None, None);
-        for member in root.children() {
-            match member.key().value {
+        for member in root.members() {
+            match member.key() {
                 "id" => fields.id = member.scalar(),
                 "ip" => fields.ip = Some(member),
                 "userAgent" => fields.user_agent = Some(member),
                 "action" => fields.action = Some(member),
                 "timestamp" => fields.timestamp = member.scalar(),
                 "message" => fields.message = Some(member),
-                "actor" => actor = Person::read(member),
-                "user" => user = Person::read(member),
+                "actor" => fields.actors[1] = Some(member),
+                "user" => fields.actors[2] = Some(member),
                 "resource" => fields.resource = Some(member),
                 "data" => fields.read_data(member),
                 _ => {}
             }
         }
-        fields.actor = fields.actor.or(actor).or(user);
         fields
     }
 
     fn read_data(&mut self, data: Value<'a>) {
-        for member in object_members(data) {
-            match member.key().value {
-                "actor" => self.actor = Person::read(member),
-                "user" => self.user = Person::read(member),
+        for member in data.members() {
+            match member.key() {
+                "actor" => self.actors[0] = Some(member),
+                "user" => self.user = Some(member),
                 "team" => self.team = read_named(member, &["id"], &["name"]),
                 "variables" => self.variables = Some(member),
                 _ => {}
@@ -177,37 +166,34 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Person<'a> {
-    /// Nothing if neither id nor any name is there.
-    fn read(object: Value<'a>) -> Option<Self> {
-        let (mut uid, mut full_name, mut username, mut email, mut active) = (None, None, None, None, None);
-        for member in object_members(object) {
-            match member.key().value {
-                "id" => uid = member.scalar(),
-                "name" => full_name = member.string(),
-                "username" => username = member.string(),
-                "email" => email = member.string(),
-                "active" => active = Some(member).filter(|active| active.kind() == Kind::Bool),
-                _ => {}
-            }
+/// An `actor` or `user`; nothing if neither id nor any name is there.
+fn read_user(object: Value<'_>) -> Option<User<'_>> {
+    let (mut uid, mut full_name, mut username, mut email, mut active) = (None, None, None, None, None);
+    for member in object.members() {
+        match member.key() {
+            "id" => uid = member.scalar(),
+            "name" => full_name = member.string(),
+            "username" => username = member.string(),
+            "email" => email = member.string(),
+            "active" => active = Some(member).filter(|active| active.kind() == Kind::Bool),
+            _ => {}
         }
-        let name = username.or(full_name).or(email);
-        if uid.is_none() && name.is_none() {
-            return None;
-        }
-        // Services have neither user name nor e-mail.
-        let kind = if username.is_none() && email.is_none() { UserKind::System } else { UserKind::Person };
-        let user = User::new(uid, name, full_name, email, kind);
-        Some(Self { user, active })
     }
+    let name = username.or(full_name).or(email);
+    if uid.is_none() && name.is_none() {
+        return None;
+    }
+    // Services have neither user name nor e-mail.
+    let kind = if username.is_none() && email.is_none() { UserKind::System } else { UserKind::Person };
+    Some(User { active, ..User::new(uid, name, full_name, email, kind) })
 }
 
 impl<'a> Variables<'a> {
     fn read(object: Value<'a>) -> Self {
         let mut variables = Self::default();
         let (mut ids, mut names) = ([None; 3], [None; 3]);
-        for member in object_members(object) {
-            match member.key().value {
+        for member in object.members() {
+            match member.key() {
                 "id" => ids[0] = member.scalar(),
                 "apiKey" => ids[1] = member.scalar(),
                 "keyId" => ids[2] = member.scalar(),
@@ -237,44 +223,28 @@ impl<'a> Entry<'a> {
         let named = read_named(resource, &["id", "uid"], &["name"]);
         if !self.thing.is_known() {
             self.thing = named;
-            self.thing_type = object_members(resource)
-                .filter(|member| member.key().value == "type")
-                .find_map(Value::string);
+            self.thing_type =
+                resource.members().filter(|member| member.key() == "type").find_map(Value::string);
         }
     }
 
     /// Roles of one or of several users. Postman puts them as JSON into a string; older descriptions show the JSON itself.
-    fn read_roles(&mut self, variables: &Variables<'a>, nested: &'a mut Buffers, places: &'a mut Vec<u32>) {
-        let of_many = self.rule.class == Class::UserAccess && variables.users.is_some();
-        if !matches!(self.rule.class, Class::UserAccess | Class::GroupManagement) {
-            return;
-        }
-        let Some(holder) = (if of_many { variables.users } else { variables.roles }) else {
-            self.roles = self.rule.implied_role();
-            return;
-        };
-        let text =
-            holder.string().map(|text| text.value).filter(|text| text.trim_start().starts_with(['{', '[']));
-        let document = text.and_then(|text| Document::parse(text, nested).ok());
-        let value = document.map_or(holder, Document::root);
-        if of_many {
-            self.members = Members::read(value, holder, places);
-        } else {
-            self.roles = Roles::read(value, document.map(|_| holder)).or(self.rule.implied_role());
+    fn read_roles(&mut self, variables: &Variables<'a>, memory: &'a mut Vec<u32>) {
+        match (self.rule.class, variables.users) {
+            (Class::UserAccess, Some(users)) => self.members = Members::read(users, memory),
+            (Class::UserAccess | Class::GroupManagement, _) => {
+                self.roles = variables.roles.and_then(Roles::read).or(self.rule.implied_role());
+            }
+            _ => {}
         }
     }
-}
-
-/// The members of a value that is an object; nothing of any other.
-fn object_members(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
-    value.children().take_while(move |_| value.kind() == Kind::Object)
 }
 
 /// An object's id and name, under the first of the keys that it has.
 fn read_named<'a>(object: Value<'a>, ids: &[&str], names: &[&str]) -> Named<'a> {
     let mut named = Named::default();
-    for member in object_members(object) {
-        let key = member.key().value;
+    for member in object.members() {
+        let key = member.key();
         if ids.contains(&key) {
             named.uid = member.scalar();
         } else if names.contains(&key) {

@@ -119,18 +119,23 @@ fn variants(action: &str) -> Vec<Value> {
         *record.pointer_mut(pointer).unwrap() = value;
         record
     };
-    let mut variants = vec![full(action)];
+    let mut nowhere = change("/ip", Value::Null);
+    nowhere["userAgent"] = Value::Null;
+    let system = json!({"name": "Postman Internal System", "id": 2, "active": true});
+    let mut variants = vec![
+        full(action),
+        nowhere,
+        change("/data/user", Value::Null),
+        change("/data/variables", Value::Null),
+        change("/data/actor", system),
+        change("/data", json!("wrong")),
+    ];
     for pointer in [
         "/id",
-        "/ip",
-        "/userAgent",
         "/timestamp",
         "/message",
-        "/data",
         "/data/actor",
-        "/data/user",
         "/data/team",
-        "/data/variables",
         "/data/variables/users",
         "/data/variables/group",
         "/data/variables/roles",
@@ -199,7 +204,7 @@ fn every_known_action_in_any_state_is_valid_in_every_view() {
     let names: Vec<_> = listed().iter().map(|listed| listed.action).chain(["some.unknown_action"]).collect();
     for action in names {
         let all = variants(action);
-        let count = if KINDS.contains(&action) { all.len() } else { 17 };
+        let count = if KINDS.contains(&action) { all.len() } else { 6 };
         for record in &all[..count] {
             let text = record.to_string();
             for (transform, view) in &transforms {

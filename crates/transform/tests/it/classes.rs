@@ -35,7 +35,10 @@ fn who_signs_in_is_the_user_or_else_the_actor_or_else_unknown() {
     let actor = in_ocsf(&without("user.logout", &["/data/user"]));
     assert_eq!((&actor["class_uid"], &actor["user"]["uid"]), (&json!(3002), &json!("12345678")));
     let nobody = in_ocsf(&without("user.logout", &["/data/user", "/data/actor"]));
-    assert_eq!((&nobody["class_uid"], &nobody["activity_id"], &nobody["type_name"]), (&json!(0), &json!(99), &json!("Base Event: Other")));
+    assert_eq!(
+        (&nobody["class_uid"], &nobody["activity_id"], &nobody["type_name"]),
+        (&json!(0), &json!(99), &json!("Base Event: Other"))
+    );
     assert_eq!(nobody["activity_name"], "user.logout");
     assert_eq!(nobody["unmapped"]["ip"], "192.0.2.44");
     assert_eq!(nobody["metadata"].get("profiles"), None);
@@ -52,7 +55,11 @@ fn an_account_change_without_its_user_is_about_an_entity() {
         ("team.send_invite", "Invite", 99, "Invite Sent"),
     ] {
         let event = in_ocsf(&without(action, &["/data/user", "/data/variables"]));
-        assert_eq!((&event["class_uid"], &event["activity_id"]), (&json!(3004), &json!(activity)), "{action}");
+        assert_eq!(
+            (&event["class_uid"], &event["activity_id"]),
+            (&json!(3004), &json!(activity)),
+            "{action}"
+        );
         assert_eq!(event["activity_name"], name, "{action}");
         let org = json!({"uid": "1234", "name": "Test-Team"});
         assert_eq!(event["entity"], json!({"type_id": 99, "type": label, "org": org}), "{action}");
@@ -102,7 +109,11 @@ fn roles_are_read_in_all_their_forms_and_only_from_lists_of_texts() {
         let mut record = full("team.add_member");
         record["data"]["variables"] = json!({"roles": roles});
         let event = in_ocsf(&record);
-        (event["privileges"].clone(), event["severity_id"].clone(), event["unmapped"]["data"]["variables"].clone())
+        (
+            event["privileges"].clone(),
+            event["severity_id"].clone(),
+            event["unmapped"]["data"]["variables"].clone(),
+        )
     };
     let none = Value::Null;
     for (roles, found, severity, rest) in [
@@ -136,7 +147,12 @@ fn entities_are_named_by_the_variables() {
     for (variables, uid, name, rest) in [
         (json!({"id": 7, "name": "K"}), json!("7"), json!("K"), none.clone()),
         (json!({"keyId": "k1", "apiKey": "6a30***"}), json!("6a30***"), none.clone(), json!({"keyId": "k1"})),
-        (json!({"domain": "x.example", "email": "a@b.c"}), none.clone(), json!("x.example"), json!({"email": "a@b.c"})),
+        (
+            json!({"domain": "x.example", "email": "a@b.c"}),
+            none.clone(),
+            json!("x.example"),
+            json!({"email": "a@b.c"}),
+        ),
         (json!({"id": {"x": 1}, "name": 7}), none.clone(), none.clone(), json!({"id": {"x": 1}, "name": 7})),
         (json!([1]), none.clone(), none.clone(), json!([1])),
     ] {

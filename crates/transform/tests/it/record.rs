@@ -4,7 +4,9 @@ use pipeline::Origin;
 use serde_json::{Value, json};
 
 use crate::actions::full;
-use crate::support::{checked, collected_at, ecs, events, in_ocsf, lines, ocsf, one, origin, postman, record, views};
+use crate::support::{
+    checked, collected_at, ecs, events, in_ocsf, lines, ocsf, one, origin, postman, record, views,
+};
 
 fn with(changes: Value) -> Value {
     let mut record = full("user.logout");
@@ -85,8 +87,12 @@ fn users_are_named_by_what_there_is() {
         (event["user"].clone(), event["unmapped"]["data"]["user"].clone())
     };
     let org = json!({"uid": "1234", "name": "Test-Team"});
-    let (user, rest) = named(json!({"id": 7, "name": "Ann Lee", "username": "ann", "email": "ann@x.example"}));
-    assert_eq!(user, json!({"uid": "7", "name": "ann", "full_name": "Ann Lee", "email_addr": "ann@x.example", "type_id": 1, "type": "User", "org": org}));
+    let (user, rest) =
+        named(json!({"id": 7, "name": "Ann Lee", "username": "ann", "email": "ann@x.example"}));
+    assert_eq!(
+        user,
+        json!({"uid": "7", "name": "ann", "full_name": "Ann Lee", "email_addr": "ann@x.example", "type_id": 1, "type": "User", "org": org})
+    );
     assert_eq!(rest, Value::Null);
     let (user, rest) = named(json!({"id": 7, "name": "ann", "username": "ann"}));
     assert_eq!(user, json!({"uid": "7", "name": "ann", "type_id": 1, "type": "User", "org": org}));
@@ -124,7 +130,11 @@ fn addresses_are_those_that_ocsf_takes() {
 fn sources_are_read_in_all_their_forms() {
     let source = |ip: Value| {
         let event = in_ocsf(&with(json!({"ip": ip})));
-        (event["src_endpoint"].clone(), event["http_request"]["x_forwarded_for"].clone(), event["unmapped"]["ip"].clone())
+        (
+            event["src_endpoint"].clone(),
+            event["http_request"]["x_forwarded_for"].clone(),
+            event["unmapped"]["ip"].clone(),
+        )
     };
     let none = Value::Null;
     for (ip, endpoint, forwarded, rest) in [
@@ -133,14 +143,29 @@ fn sources_are_read_in_all_their_forms() {
         (json!("2001:db8::7"), json!({"ip": "2001:db8::7"}), none.clone(), none.clone()),
         (json!("[2001:db8::7]:80"), json!({"ip": "2001:db8::7", "port": 80}), none.clone(), none.clone()),
         (json!("[2001:db8::7]"), json!({"ip": "2001:db8::7"}), none.clone(), none.clone()),
-        (json!("192.0.2.1, 198.51.100.7,2001:db8::7"), json!({"ip": "192.0.2.1"}), json!(["198.51.100.7", "2001:db8::7"]), none.clone()),
+        (
+            json!("192.0.2.1, 198.51.100.7,2001:db8::7"),
+            json!({"ip": "192.0.2.1"}),
+            json!(["198.51.100.7", "2001:db8::7"]),
+            none.clone(),
+        ),
         (json!("192.0.2.1, unknown"), json!({"ip": "192.0.2.1"}), none.clone(), json!("192.0.2.1, unknown")),
-        (json!("192.0.2.1, 198.51.100.7:9"), json!({"ip": "192.0.2.1"}), json!(["198.51.100.7"]), json!("192.0.2.1, 198.51.100.7:9")),
+        (
+            json!("192.0.2.1, 198.51.100.7:9"),
+            json!({"ip": "192.0.2.1"}),
+            json!(["198.51.100.7"]),
+            json!("192.0.2.1, 198.51.100.7:9"),
+        ),
         (json!("office"), none.clone(), none.clone(), json!("office")),
         (json!("192.0.2.1:99999"), none.clone(), none.clone(), json!("192.0.2.1:99999")),
         (json!("fe80::1%eth0"), none.clone(), none.clone(), json!("fe80::1%eth0")),
         // OCSF ends at 40 characters.
-        (json!("0000:0000:0000:0000:0000:ffff:192.168.100.228"), none.clone(), none.clone(), json!("0000:0000:0000:0000:0000:ffff:192.168.100.228")),
+        (
+            json!("0000:0000:0000:0000:0000:ffff:192.168.100.228"),
+            none.clone(),
+            none.clone(),
+            json!("0000:0000:0000:0000:0000:ffff:192.168.100.228"),
+        ),
         (json!(7), none.clone(), none.clone(), json!(7)),
         (none.clone(), none.clone(), none.clone(), none.clone()),
     ] {
@@ -157,8 +182,15 @@ fn observables_stand_in_their_order_and_once() {
     let event = in_ocsf(&record);
     let names: Vec<_> = event["observables"].as_array().unwrap().iter().map(|each| &each["name"]).collect();
     let expected = [
-        "src_endpoint.ip", "actor.user.name", "actor.user.email_addr", "actor.user.uid", "user.email_addr", "user.uid",
-        "group.name", "group.uid", "http_request.user_agent",
+        "src_endpoint.ip",
+        "actor.user.name",
+        "actor.user.email_addr",
+        "actor.user.uid",
+        "user.email_addr",
+        "user.uid",
+        "group.name",
+        "group.uid",
+        "http_request.user_agent",
     ];
     assert_eq!(names, expected);
     let ids: Vec<_> = event["observables"].as_array().unwrap().iter().map(|each| &each["type_id"]).collect();
@@ -167,7 +199,8 @@ fn observables_stand_in_their_order_and_once() {
 
 #[test]
 fn what_is_not_mapped_stays_where_it_was_without_blanks() {
-    let mut record = with(json!({"new": {"a": [null, {}], "b": null, "c": {"d": ""}}, "blank": [], "note": "é\"\n"}));
+    let mut record =
+        with(json!({"new": {"a": [null, {}], "b": null, "c": {"d": ""}}, "blank": [], "note": "é\"\n"}));
     record["data"]["more"] = json!({"deep": {"er": 1}});
     let event = in_ocsf(&record);
     let mut expected = json!({
@@ -255,7 +288,8 @@ fn the_same_record_gives_the_same_bytes() {
         let first = record(&origin, record_text.as_bytes());
         let mut later = first;
         later.collected_at = "2027-01-01T00:00:00Z".parse().unwrap();
-        let (one, two, moved) = (lines(&*transform, &first), lines(&*postman(&view), &first), lines(&*transform, &later));
+        let (one, two, moved) =
+            (lines(&*transform, &first), lines(&*postman(&view), &first), lines(&*transform, &later));
         assert_eq!(one.ndjson(), two.ndjson());
         assert_eq!(one.events(), two.events());
         // Only ECS tells when a record was collected.

@@ -19,10 +19,23 @@ fn fan_out(record: &Value) -> Vec<Event> {
 
 #[test]
 fn each_user_has_an_event_in_the_order_of_the_keys() {
-    for users in [json!({"9": ["user"], "10": ["admin"], "2": "user"}), json!("{\"9\":[\"user\"],\"10\":[\"admin\"],\"2\":\"user\"}")] {
+    for users in [
+        json!({"9": ["user"], "10": ["admin"], "2": "user"}),
+        json!("{\"9\":[\"user\"],\"10\":[\"admin\"],\"2\":\"user\"}"),
+    ] {
         let found = fan_out(&with_users(users));
-        let seen: Vec<_> = found.iter().map(|event| (&event["user"]["uid"], &event["privileges"], event.meta.severity)).collect();
-        assert_eq!(seen, [(&json!("10"), &json!(["admin"]), 3), (&json!("2"), &json!(["user"]), 2), (&json!("9"), &json!(["user"]), 2)]);
+        let seen: Vec<_> = found
+            .iter()
+            .map(|event| (&event["user"]["uid"], &event["privileges"], event.meta.severity))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (&json!("10"), &json!(["admin"]), 3),
+                (&json!("2"), &json!(["user"]), 2),
+                (&json!("9"), &json!(["user"]), 2)
+            ]
+        );
         assert!(found.iter().all(|event| event["metadata"]["correlation_uid"] == "50000001"));
         let mut uids: Vec<_> = found.iter().map(|event| event["metadata"]["uid"].to_string()).collect();
         let mut ids: Vec<_> = found.iter().map(|event| event.meta.id).collect();
@@ -45,7 +58,10 @@ fn one_user_is_no_fan_out() {
     assert_eq!(fan_out(&record)[0]["user"]["name"], "alex-cruz");
     record["data"]["user"]["id"] = json!(1);
     let other = fan_out(&record);
-    assert_eq!((&other[0]["user"]["uid"], &other[0]["unmapped"]["data"]["user"]["username"]), (&json!("87654321"), &json!("alex-cruz")));
+    assert_eq!(
+        (&other[0]["user"]["uid"], &other[0]["unmapped"]["data"]["user"]["username"]),
+        (&json!("87654321"), &json!("alex-cruz"))
+    );
 }
 
 #[test]
@@ -69,7 +85,15 @@ fn of_equal_users_the_last_counts() {
 
 #[test]
 fn what_is_no_list_of_roles_is_kept_as_it_is() {
-    for users in [json!("{broken"), json!({}), json!({"1": 7}), json!({"1": ["a", null]}), json!("text"), json!(5), json!({"": ["a"]})] {
+    for users in [
+        json!("{broken"),
+        json!({}),
+        json!({"1": 7}),
+        json!({"1": ["a", null]}),
+        json!("text"),
+        json!(5),
+        json!({"": ["a"]}),
+    ] {
         let event = in_ocsf(&with_users(users.clone()));
         assert_eq!((&event["class_uid"], &event["activity_id"]), (&json!(3004), &json!(3)), "{users}");
         assert_eq!(event["entity"]["type"], "User Roles", "{users}");
@@ -91,7 +115,10 @@ fn above_two_hundred_users_there_is_one_event() {
     let mut record = many(201, 0);
     record["data"]["variables"]["users"]["00007"] = json!(["admin"]);
     let event = in_ocsf(&record);
-    assert_eq!((&event["class_uid"], &event["entity"]["type"], &event["severity_id"]), (&json!(3004), &json!("User Roles"), &json!(3)));
+    assert_eq!(
+        (&event["class_uid"], &event["entity"]["type"], &event["severity_id"]),
+        (&json!(3004), &json!("User Roles"), &json!(3))
+    );
     assert_eq!(event["unmapped"]["data"]["variables"], record["data"]["variables"]);
     assert_eq!(in_ecs(&record)["related"]["user"].as_array().unwrap().len(), 3 + 201);
 }
@@ -102,7 +129,9 @@ fn large_records_are_not_multiplied() {
     let found = fan_out(&many(20, 60_000));
     assert_eq!(found.len(), 20);
     assert!(found[0].get("raw_data").is_some() && found[0]["unmapped"].get("padding").is_some());
-    assert!(found[1..].iter().all(|event| event.get("raw_data").is_none() && event.get("unmapped").is_none()));
+    assert!(
+        found[1..].iter().all(|event| event.get("raw_data").is_none() && event.get("unmapped").is_none())
+    );
     // 20 users × 40 kB: in each.
     assert!(fan_out(&many(20, 40_000)).iter().all(|event| event.get("raw_data").is_some()));
     // 200 users × 100 kB would be 20 MB.

@@ -1,0 +1,46 @@
+# The one entry point for people and CI. `make` alone lists the targets.
+CARGO ?= cargo
+
+.PHONY: help demo test e2e check fmt clippy deny doc bench docs clean install-tools
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+demo: ## the main job, on this machine, with nothing else installed
+	$(CARGO) run --quiet -p towpath -- demo --exit
+
+test: ## all tests: units, properties, conformance, the real binary end to end
+	$(CARGO) test --workspace --locked
+
+e2e: ## only the end-to-end tests of the real binary
+	$(CARGO) test --locked -p e2e
+
+check: fmt clippy deny doc ## lints: formatting, clippy, licences and advisories, documentation
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: install-tools ## licences, sources, duplicate versions; advisories where their database can be reached
+	$(CARGO) deny --locked check bans licenses sources
+	.ci/advisories
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+bench: ## throughput and cost; every output is validated before its figure is printed
+	$(CARGO) build --release --locked -p towpath
+	TOWPATH_BIN=$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/towpath \
+	  $(CARGO) bench --locked -p e2e --bench figures
+
+docs: ## rewrite what is generated: config/schema.json, golden files
+	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config
+
+install-tools: ## cargo-deny, if it is missing
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version 0.20.2 --locked --quiet
+
+clean: ## remove what was built and what the demo wrote
+	$(CARGO) clean
+	rm -rf towpath-demo

@@ -1,0 +1,35 @@
+//! `make bench`: what Towpath costs and how fast it is. Each output is validated (count, order or ids, schema) before
+//! its figure is printed; CPU seconds of our own process per million events are the steady measure, because wall clock
+//! moves with whatever else the machine does.
+
+#![expect(clippy::print_stdout, reason = "printing the figures is what this program is for")]
+
+mod collect;
+mod normalize;
+mod process;
+
+use std::env;
+use std::path::PathBuf;
+
+/// Size of the records, in bytes: the mean of the real ones that were seen.
+pub(crate) const RECORD_BYTES: usize = 588;
+
+fn main() {
+    let towpath = PathBuf::from(env::var_os("TOWPATH_BIN").expect("TOWPATH_BIN names the release binary"));
+    println!("{}\n", process::machine());
+    let only = env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let work = tempfile::tempdir().expect("a directory to work in");
+    if wanted("normalize") {
+        normalize::run(&towpath, work.path());
+    }
+    if wanted("collect") {
+        collect::throughput(&towpath, work.path());
+    }
+    if wanted("idle") {
+        collect::idle(&towpath, work.path());
+    }
+    if wanted("budget") {
+        collect::at_the_budget(&towpath, work.path());
+    }
+}

@@ -1,0 +1,94 @@
+//! SIGTERM: everything under way is delivered and saved before the process ends.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use simulator::{Faults, Postman, RateLimit};
+
+use crate::api::Api;
+use crate::chance::Random;
+use crate::delivered::Schema;
+use crate::process::wait_until;
+use crate::truth::assert_delivered_once;
+use crate::workplace::{Config, Workplace};
+
+const STOPS: usize = 24;
+const DRAIN: Duration = Duration::from_secs(10);
+
+#[test]
+fn stopped_at_any_moment_it_loses_nothing_and_repeats_nothing() {
+    let seed = Random::seed();
+    let rate_limit = Some(RateLimit { requests: 3000, ..Faults::bad_day().rate_limit.unwrap() });
+    let faults = Faults { rate_limit, ..Faults::bad_day() };
+    let api = Api::start(Postman::builder().seed(seed).events(6000).rate(100.0).faults(faults));
+    let place = Workplace::new();
+    let config = Config::new(&api).with("drain_timeout: 10s").sink("raw").sink("ocsf");
+    place.write("towpath.yaml", &config.text());
+
+    let mut random = Random::new(seed);
+    for number in 0..STOPS {
+        let starts = place.log().matches("towpath starts").count();
+        let mut process = place.start(&["run"]);
+        wait_until("it starts", Duration::from_secs(10), || {
+            place.log().matches("towpath starts").count() > starts
+        });
+        sleep(random.up_to(Duration::from_millis(1000)));
+        let asked = Instant::now();
+        process.signal(if number % 4 == 3 { Signal::INT } else { Signal::TERM });
+        let status = process.wait(DRAIN + Duration::from_secs(2));
+        assert_eq!(status.code(), Some(0), "stop {number}:\n{}", place.log());
+        assert!(asked.elapsed() <= DRAIN, "stop {number} took {:?}", asked.elapsed());
+    }
+    api.set_rate(0.0);
+    api.set_faults(Faults::none());
+    place.run(&["run", "--once", "--timeout", "60s"], Duration::from_secs(80)).exits(0);
+    assert_delivered_once(&api, &place, &[("raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
+}
+
+/// What cannot be delivered in time is left to the next start.
+#[test]
+fn a_stop_waits_for_a_sink_that_cannot_deliver_no_longer_than_it_may() {
+    let (api, place) = with_a_sink_that_cannot_deliver("drain_timeout: 2s");
+    let mut process = place.start(&["run"]);
+    wait_until("the sink is paused", Duration::from_secs(10), || place.log().contains("sink is paused"));
+    let asked = Instant::now();
+    process.terminate();
+    assert_eq!(process.wait(Duration::from_secs(5)).code(), Some(0), "{}", place.log());
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+
+    std::fs::remove_dir(place.path("raw.ndjson")).unwrap();
+    place.run(&["run", "--once", "--timeout", "60s"], Duration::from_secs(80)).exits(0);
+    assert_delivered_once(&api, &place, &[("raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (api, place) = with_a_sink_that_cannot_deliver("drain_timeout: 60s");
+    let mut process = place.start(&["run"]);
+    wait_until("the sink is paused", Duration::from_secs(10), || place.log().contains("sink is paused"));
+    process.terminate();
+    sleep(Duration::from_millis(500));
+    assert!(process.ended().is_none(), "the first signal ended it: {}", place.log());
+    process.terminate();
+    assert_eq!(process.wait(Duration::from_secs(2)).code(), Some(1), "{}", place.log());
+
+    std::fs::remove_dir(place.path("raw.ndjson")).unwrap();
+    place.run(&["run", "--once", "--timeout", "60s"], Duration::from_secs(80)).exits(0);
+    // The sink that could deliver may have been given some twice: what was out was not saved.
+    crate::truth::assert_delivered(
+        &api,
+        &place,
+        &[("raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)],
+    );
+}
+
+/// The path of the sink `raw` is a directory.
+fn with_a_sink_that_cannot_deliver(general: &str) -> (Api, Workplace) {
+    let api = Api::start(Postman::builder().events(2000));
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("raw.ndjson")).unwrap();
+    let config = Config::new(&api).with(general).sink("raw").sink("ocsf");
+    place.write("towpath.yaml", &config.text());
+    (api, place)
+}
