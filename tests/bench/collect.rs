@@ -44,7 +44,7 @@ impl World {
         let path = self.dir.join("towpath.yaml");
         let text = format!(
             "data_dir: {dir}/data\nadmin: {{ listen: off }}\nsources:\n  postman:\n    type: postman\n    url: {url}\n    \
-             api_key: {key}\n    requests_per_minute: 100000\nsinks:\n  archive: {{ type: file, {sink} }}\n",
+             api_key: {key}\n    requests_per_minute: 60000\nsinks:\n  archive: {{ type: file, {sink} }}\n",
             dir = self.dir.display(),
             url = self.api.url(),
             key = self.api.key(),

@@ -99,7 +99,7 @@ impl Assembly {
 /// The most that one page may take: a part of its stream's share of the budget, so that reading a page is never what
 /// fills the memory. The source asks for fewer records when a page is larger.
 fn page_bytes(share: usize) -> usize {
-    (share / 4).clamp(64 << 10, 8 << 20)
+    (share / 8).clamp(64 << 10, 64 << 20)
 }
 
 fn batch_limits(batch: &config::Batch) -> BatchLimits {

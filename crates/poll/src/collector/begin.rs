@@ -66,14 +66,15 @@ impl Collector {
             self.add_history(Some(self.sweep_since(complete_until)));
         }
         let (kind, since) = match self.position.complete_until {
-            Some(complete_until) if !self.history_is_endless() => {
-                if self.is_sweep_due(complete_until, server_now) {
-                    (Kind::Sweep, self.sweep_since(complete_until))
-                } else {
-                    (Kind::Live, self.live_since(complete_until))
-                }
+            None => (Kind::Live, self.present(server_now)),
+            // Not before what is remembered, should our clock be years behind.
+            Some(complete_until) if self.history_is_endless() => {
+                (Kind::Live, self.present(server_now).max(self.sweep_since(complete_until)))
             }
-            _ => (Kind::Live, self.present(server_now)),
+            Some(complete_until) if self.is_sweep_due(complete_until, server_now) => {
+                (Kind::Sweep, self.sweep_since(complete_until))
+            }
+            Some(complete_until) => (Kind::Live, self.live_since(complete_until)),
         };
         self.position.walks.push(Walk::new(kind, Some(since), None));
     }
