@@ -11,11 +11,12 @@ use crate::truth::assert_delivered_once;
 use crate::workplace::{Config, Workplace};
 
 const SOON: Duration = Duration::from_secs(30);
+const HOUR: Duration = Duration::from_secs(3600);
 const RAW: &[(&str, Schema)] = &[("raw.ndjson", Schema::Raw)];
 
 #[test]
 fn positions_are_listed_shown_set_and_reset() {
-    let api = Api::start(Postman::builder().events(1500));
+    let api = Api::start(Postman::builder().events(1500).span(20 * HOUR));
     let place = Workplace::new();
     place.configure(&Config::new(&api).sink("raw"));
 
@@ -40,12 +41,11 @@ fn positions_are_listed_shown_set_and_reset() {
     place.run(&["run", "--once"], SOON).exits(0);
     assert_delivered_once(&api, &place, RAW);
 
-    // Set back by a day, that day is read again.
+    // Set back, everything since is read again.
     let mut earlier = position.clone();
-    let moment = &earlier["complete_until"].as_str().unwrap()[..10];
-    let day_before = format!("{}T00:00:00.000Z", moment);
     for key in ["complete_until", "swept_until", "newest"] {
-        earlier[key] = day_before.clone().into();
+        let day = &position["complete_until"].as_str().unwrap()[..10];
+        earlier[key] = format!("{day}T00:00:00.000Z").into();
     }
     place.run(&["checkpoint", "set", "postman", &earlier.to_string()], SOON).exits(0);
     api.add(std::time::SystemTime::now());

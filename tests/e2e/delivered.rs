@@ -28,6 +28,13 @@ pub(crate) struct Event {
     pub(crate) identity: Vec<u8>,
 }
 
+/// Whether the line is the report of a hole in the history.
+fn is_gap(line: &[u8]) -> bool {
+    line.windows(GAP.len()).any(|window| window == GAP)
+}
+
+const GAP: &[u8] = br#""log_name":"towpath.gap""#;
+
 /// Every line of `file`, each of which must be whole.
 pub(crate) fn events(schema: Schema, file: &[u8]) -> Vec<Event> {
     assert!(file.is_empty() || file.ends_with(b"\n"), "the last line is torn");
@@ -35,6 +42,11 @@ pub(crate) fn events(schema: Schema, file: &[u8]) -> Vec<Event> {
     let mut events = Vec::new();
     for line in file.split_inclusive(|byte| *byte == b'\n') {
         let text = &line[..line.len() - 1];
+        // A hole in the history is no record: under a `Date` that is hours off, the API refuses what it still has.
+        if is_gap(text) {
+            at += line.len();
+            continue;
+        }
         events.push(match schema {
             Schema::Raw => Event {
                 at,

@@ -28,5 +28,5 @@ fn the_demo_delivers_everything_and_ends() {
         assert!(ended.stderr.contains(word), "`{word}` is not said: {ended}");
     }
     assert!(!ended.stderr.contains("PMAK-"), "the key is shown: {ended}");
-    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use simulator::Postman;
@@ -75,7 +75,7 @@ fn a_full_disk_pauses_the_sink_until_there_is_space() {
     let process = place.start(&["run"]);
     wait_until("the disk is full", SOON, || place.log().contains("sink is paused"));
     let log = place.log();
-    assert!(log.contains("free space for out/raw.ndjson"), "{log}");
+    assert!(log.contains("free space for ") && log.contains("out/raw.ndjson or raise the quota"), "{log}");
     assert!(log.contains("No space left on device"), "{log}");
     fs::remove_file(ballast).unwrap();
     wait_until("it delivers again", SOON, || place.events("ocsf.ndjson", Schema::Ocsf).len() >= 3000);
@@ -86,16 +86,16 @@ fn a_full_disk_pauses_the_sink_until_there_is_space() {
 
 #[test]
 fn a_limit_on_file_sizes_pauses_the_sink_until_it_is_raised() {
-    let api = Api::start(Postman::builder().events(3000));
+    let api = Api::start(Postman::builder().events(10));
     let place = Workplace::new();
     place.configure(&Config::new(&api).sink("raw"));
-    // The store is made without the limit, which is below the size that it has.
-    place.run(&["checkpoint", "list"], SOON).exits(0);
-    let mut command = Command::new("/bin/sh");
-    // In blocks of 512 bytes: 640 KiB.
-    command.args(["-c", "ulimit -S -f 1280; exec \"$0\" \"$@\""]).arg(crate::binary::towpath()).arg("run");
-    command.current_dir(place.path("")).env_clear();
-    let mut process = Running::start(&mut command, &place.path("log"));
+    // The store is made without the limit.
+    place.run(&["run", "--once"], SOON).exits(0);
+    for _ in 0..4000 {
+        api.add(SystemTime::now());
+    }
+    // 1 MiB.
+    let mut process = Running::start(&mut with_limit(2048, &place), &place.path("log"));
     wait_until("the limit is reached", SOON, || {
         process.ended().is_some() || place.log().contains("sink is paused")
     });
@@ -103,8 +103,26 @@ fn a_limit_on_file_sizes_pauses_the_sink_until_it_is_raised() {
     assert!(place.log().contains("raise the limit on file sizes"), "{}", place.log());
     let unlimited = Rlimit { current: None, maximum: None };
     prlimit(Pid::from_raw(process.pid().cast_signed()), Resource::Fsize, unlimited).unwrap();
-    wait_until("it delivers again", SOON, || place.events("raw.ndjson", Schema::Raw).len() >= 3000);
+    wait_until("it delivers again", SOON, || place.events("raw.ndjson", Schema::Raw).len() >= 4010);
     stop(process, &place);
+    assert_delivered_once(&api, &place, RAW);
+}
+
+/// `towpath run` that may not make a file longer than so many blocks of 512 bytes.
+fn with_limit(blocks: u32, place: &Workplace) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let script = format!("ulimit -S -f {blocks}; exec \"$0\" run");
+    command.args(["-c", &script]).arg(crate::binary::towpath()).current_dir(place.path("")).env_clear();
+    command
+}
+
+#[test]
+fn a_limit_that_leaves_no_room_for_the_store_is_said() {
+    let api = Api::start(Postman::builder().events(10));
+    let place = Workplace::new();
+    place.configure(&Config::new(&api).sink("raw"));
+    run(&mut with_limit(8, &place), b"", SOON).exits(1).says("data/checkpoints.db").says("File too large");
+    place.run(&["run", "--once"], SOON).exits(0);
     assert_delivered_once(&api, &place, RAW);
 }
 
@@ -120,7 +138,7 @@ fn a_read_only_directory_pauses_the_sink_until_it_is_writable() {
     let process = place.start(&["run"]);
     wait_until("the sink is paused", SOON, || place.log().contains("sink is paused"));
     let log = place.log();
-    assert!(log.contains("make the file system of out/raw.ndjson writable"), "{log}");
+    assert!(log.contains("make the file system of ") && log.contains("out/raw.ndjson writable"), "{log}");
     // The other sink is not held up.
     wait_until("the other sink delivers", SOON, || place.events("ocsf.ndjson", Schema::Ocsf).len() >= 500);
     mount.remount("remount,rw");

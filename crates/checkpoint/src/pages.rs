@@ -87,7 +87,6 @@ impl Pages {
         header[16..20].copy_from_slice(&FORMAT.to_le_bytes());
         let sum = xxh3_64(&header[..20]);
         header[20..28].copy_from_slice(&sum.to_le_bytes());
-        storage.set_len(0)?;
         storage.set_len(FIRST_PAGE)?;
         storage.write(0, &header)?;
         Ok(Self { storage, is_new: true })

@@ -442,7 +442,7 @@ fn perform(store: &FileStore, save: &SomeSave, position: u64, expected: u64) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_store_does_what_a_plain_map_does(actions in vec(some_action(), 1..24)) {

@@ -29,7 +29,7 @@ fn save(store: &FileStore, number: u64, expected: u64) -> Result<Revision, Store
     )
 }
 
-/// A directory in memory where the system has one: these tests open a store some thousand times, and no power is cut.
+/// A directory in memory where the system has one: these tests open a store hundreds of times, and no power is cut.
 fn quick_dir() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -110,10 +110,10 @@ fn scattered(below: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn a_flipped_bit_is_noticed_or_does_not_matter() {
-    for file in store_files() {
+    for (first, file) in store_files().into_iter().enumerate() {
         let used = used_bytes(&file);
-        // Both headers byte by byte, and pages here and there.
-        let headers = (0..28).chain(4096..4096 + 320);
+        // Every other byte of both headers, and pages here and there.
+        let headers = (0..28).chain(4096..4096 + 320).skip(first).step_by(2);
         let places: Vec<usize> = headers.chain(scattered(used.len()).map(|n| used[n]).take(60)).collect();
         let mut refused = 0;
         for (n, &place) in places.iter().enumerate() {
@@ -128,7 +128,7 @@ fn a_flipped_bit_is_noticed_or_does_not_matter() {
                 Outcome::Newer => panic!("the format version has a checksum"),
             }
         }
-        assert!(refused > 100, "{refused} of {} noticed", places.len());
+        assert!(refused > 60, "{refused} of {} noticed", places.len());
     }
 }
 
@@ -157,7 +157,7 @@ fn a_truncated_file_is_refused() {
     for file in store_files() {
         let mut lengths =
             vec![0, 1, 27, 28, 100, 4095, 4096, 4097, 4200, 8191, 8192, 8193, 8192 + 4104, file.len() - 1];
-        lengths.extend(scattered(file.len()).take(60));
+        lengths.extend(scattered(file.len()).take(30));
         for len in lengths {
             let outcome = outcome_of(&file[..len]);
             // The end of the file may be room for pages to come.
@@ -191,7 +191,7 @@ fn pages_that_are_swapped_zeroed_or_overwritten_are_noticed() {
             .filter(|&n| file[block(n)].iter().any(|&byte| byte != 0))
             .collect();
         let mut refused = 0;
-        for (&a, &b) in used.iter().zip(&used[1..]).step_by(2) {
+        for (&a, &b) in used.iter().zip(&used[1..]).step_by(3) {
             let mut swapped = file.clone();
             let (one, other) = swapped.split_at_mut(block(b).start);
             one[block(a)].swap_with_slice(&mut other[..BLOCK]);
@@ -209,7 +209,7 @@ fn pages_that_are_swapped_zeroed_or_overwritten_are_noticed() {
                 refused += usize::from(outcome == Outcome::Refused);
             }
         }
-        assert!(refused > used.len() / 2, "{refused} of {}", used.len() / 2 * 3);
+        assert!(refused > used.len() / 3, "{refused} of {}", used.len());
     }
 }
 

@@ -19,6 +19,7 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    keep_quiet_about_caught_panics();
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,6 +31,17 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// The database under the checkpoint store panics on a damaged file. The store catches that and says what to do, so the
+/// panic's own words would only confuse.
+fn keep_quiet_about_caught_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("/redb-")) {
+            usual(panic);
+        }
+    }));
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {

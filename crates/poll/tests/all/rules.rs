@@ -97,6 +97,44 @@ fn collection_03_a_walk_closes_only_by_an_explicit_end() {
 }
 
 #[test]
+fn collection_03_going_round_in_a_circle_is_no_end_and_no_spin() {
+    for length in [1, 2, 3, 7] {
+        let mut talk = Conversation::caught_up(Policy::default());
+        let complete = talk.complete_until();
+        talk.polls();
+        let mut requests = 0;
+        while let Step::Fetch(_) = talk.collector.step(talk.now) {
+            talk.goes_on(&[], &(requests % length).to_string());
+            requests += 1;
+            assert!(requests < 100, "spins in a circle of {length}");
+        }
+        assert_eq!(talk.complete_until(), complete);
+        assert_eq!(talk.position()["walks"][0]["restarts"], 2);
+        // It is tried again with the next poll, and heals.
+        talk.polls();
+        talk.ends(&[]);
+        assert_eq!(talk.complete_until(), Some(talk.now));
+    }
+}
+
+#[test]
+fn collection_03_a_walk_of_an_earlier_process_is_resumed_and_is_not_the_present() {
+    let mut talk = Conversation::caught_up(Policy::default());
+    talk.polls();
+    let begun = talk.now;
+    talk.goes_on(&[], "1");
+    talk.restarts(30 * MINUTE);
+    assert_eq!(talk.asks().cursor.unwrap().json(), "1");
+    talk.ends(&[]);
+    assert_eq!(talk.complete_until(), Some(begun));
+    // What came since is due at once.
+    assert_eq!(talk.asks().cursor, None);
+    talk.ends(&[]);
+    assert!(talk.waits().caught_up);
+    assert_eq!(talk.complete_until(), Some(talk.now));
+}
+
+#[test]
 fn collection_03_an_unfinished_walk_never_stops_the_live_tail() {
     for failure in [Failure::Other, Failure::TimedOut, Failure::CursorUnknown] {
         let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));

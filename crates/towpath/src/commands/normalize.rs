@@ -104,6 +104,8 @@ impl Work<'_> {
             }
             let reader = scope.spawn(move || read(files, inputs));
             let written = write(&lanes);
+            // Whoever still waits to hand something on learns that nobody takes it.
+            drop(lanes);
             let read = reader.join().map_err(|_| anyhow!("the reader ended by a defect"))?;
             match (read, written) {
                 (Err(error), _) => Err(error.into()),

@@ -49,8 +49,9 @@ pub(crate) fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Resul
 }
 
 async fn go(assembly: Assembly, until: Until) -> Result<(), Failure> {
-    let store = FileStore::open(&assembly.config.data_dir)?;
+    // First, so that no signal ends the process while it creates its store.
     let stop = stop::on_signal().context("listen for signals")?;
+    let store = FileStore::open(&assembly.config.data_dir)?;
     let names = |names: Vec<&str>| names.join(" ");
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -75,7 +75,7 @@ impl Buffers {
         }
         let (bytes, free) = (text.as_bytes(), &mut self.decoded[..]);
         self.open.clear();
-        let mut parser = Parser { text, bytes, nodes: &mut nodes, free, embeds: true, open: &mut self.open };
+        let mut parser = Parser { text, bytes, nodes: &mut nodes, free, open: &mut self.open, embeds: true };
         let parsed = parser.document();
         let result = then(parsed.map(|()| Value { tree: &nodes }));
         self.nodes = emptied(nodes);
@@ -211,10 +211,10 @@ struct Parser<'a, 'b> {
     nodes: &'b mut Vec<Node<'a>>,
     /// Room for decoded strings.
     free: &'a mut [u8],
-    /// Whether to look for JSON inside strings.
-    embeds: bool,
     /// The arrays and objects around the current value.
     open: &'b mut Vec<Open>,
+    /// Whether to look for JSON inside strings.
+    embeds: bool,
 }
 
 /// A piece of text, and whether it stands in JSON as it is.
@@ -360,13 +360,9 @@ impl<'a> Parser<'a, '_> {
     /// Reads the JSON that the string just pushed holds, and puts it below it; nothing if it is none.
     #[cold]
     fn embed(&mut self, text: &'a str) {
-        let own = self.nodes.len();
-        let free = std::mem::take(&mut self.free);
-        // Strings within it are only strings.
-        let bytes = text.as_bytes();
-        let around = self.open.len();
-        let open = &mut *self.open;
-        let mut parser = Parser { text, bytes, nodes: self.nodes, free, embeds: false, open };
+        let (own, around) = (self.nodes.len(), self.open.len());
+        let (open, nodes, free) = (&mut *self.open, &mut *self.nodes, std::mem::take(&mut self.free));
+        let mut parser = Parser { text, bytes: text.as_bytes(), nodes, free, open, embeds: false };
         let parsed = parser.document();
         self.free = parser.free;
         self.open.truncate(around);
