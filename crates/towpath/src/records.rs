@@ -55,6 +55,8 @@ impl<R: Read> Blocks<R> {
             }
             let form = match self.form.or_else(|| guess(&self.rest, self.ended)) {
                 Some(form) => *self.form.insert(form),
+                // Nothing but white space to the end.
+                None if self.ended => return Ok(None),
                 None => continue,
             };
             let end = match form {
@@ -92,6 +94,10 @@ fn guess(text: &[u8], ended: bool) -> Option<Form> {
     let Some(end) = memchr(b'\n', text) else {
         return (ended || text.len() >= BLOCK).then_some(Form::Lines);
     };
+    if end + 1 == text.len() && !ended {
+        // What the next line begins with is not read yet.
+        return None;
+    }
     let continued = text.get(end + 1).is_some_and(|next| matches!(next, b' ' | b'\t' | b'}'));
     let opened = matches!(text[..end].trim_ascii_end().last(), Some(b'{' | b'[' | b','));
     Some(if continued && opened { Form::Values } else { Form::Lines })
