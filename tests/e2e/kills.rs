@@ -69,8 +69,8 @@ enum Phase {
 #[test]
 fn killed_at_any_moment_it_loses_nothing_and_repeats_at_most_one_budget() {
     let seed = Random::seed();
-    let worst = Faults { latency: Duration::from_millis(25), ..worst() };
-    let api = Postman::builder().seed(seed).events(12_000).rate(60.0).faults(worst.clone());
+    let worst = Faults { latency: Duration::from_millis(25), bursts: 0.05, ..worst() };
+    let api = Postman::builder().seed(seed).events(7000).rate(60.0).faults(worst.clone());
     let api = Api::start(api);
     let place = Workplace::new();
     let config = Config::new(&api).with("limits: { in_flight: 256KiB }").sink("raw").sink("ocsf");

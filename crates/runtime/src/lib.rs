@@ -8,8 +8,8 @@
 //!     └────────────▶ SeenInRun ◀── saved ids ── Saver ◀── safe ── Tracker
 //! ```
 //!
-//! The life of a record: a source's page makes its id *pending*; a [`chunk`] takes budget, is encoded once per view and
-//! tracked; each sink's [`parcel`] carries the duty to deliver it; when all sinks are done with it and with everything
+//! The life of a record: a source's page makes its id *pending*; a `chunk` takes budget, is encoded once per view and
+//! tracked; each sink's `parcel` carries the duty to deliver it; when all sinks are done with it and with everything
 //! before it, it is *safe*; the saver writes position and ids in one transaction; only then is its budget free again.
 //! Whatever goes wrong in between drops an ack, and the stream goes back to its saved position.
 //!

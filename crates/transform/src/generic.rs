@@ -4,7 +4,7 @@ use pipeline::{EventOutcome, Timestamp};
 
 use crate::entry::{Entry, Head, Named, OTHER, Request, Rule, Text, User, UserKind};
 use crate::json::{Kind, Value};
-use crate::malformed::Why;
+use crate::malformed::{Why, action_of};
 use crate::mapper::{Product, Within};
 use crate::rules::{api, session};
 use crate::words::{Verb, Words};
@@ -72,12 +72,7 @@ impl GenericReader {
     /// Reads a record, or says why it is none.
     pub(crate) fn read<'a>(&'a self, root: Value<'a>, within: &'a mut Within) -> Result<Entry<'a>, Why> {
         let fields = Fields::read(root);
-        let action = match fields.action {
-            Some(action) if action.kind() != Kind::String && action.kind() != Kind::Null => {
-                return Err(Why::ActionIsNoText);
-            }
-            action => action.and_then(Value::string).ok_or(Why::NoAction)?,
-        };
+        let action = action_of(fields.action)?;
         let words = Words::split(action.value, &mut within.words);
         let code = fields.status_code.map(|(code, _)| code);
         let (target, target_type) = fields.target.map(read_target).unzip();

@@ -2,7 +2,7 @@
 
 use pipeline::{EventDraft, EventOutcome, Record, Timestamp};
 
-use crate::entry::Head;
+use crate::entry::{Head, Text};
 use crate::json::{Flaw, Kind, Value};
 use crate::mapper::Identity;
 
@@ -43,6 +43,14 @@ impl Why {
             Self::ActionIsNoText => "action field is not a string",
         };
         out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The action of a record, which it must have.
+pub(crate) fn action_of(field: Option<Value<'_>>) -> Result<Text<'_>, Why> {
+    match field {
+        Some(action) if !matches!(action.kind(), Kind::String | Kind::Null) => Err(Why::ActionIsNoText),
+        action => action.and_then(Value::string).ok_or(Why::NoAction),
     }
 }
 

@@ -90,7 +90,11 @@ impl<'a> Words<'a> {
             if (before.is_none() || hump) && !memory.is_empty() {
                 memory.push(' ');
             }
-            memory.extend(letter.to_lowercase());
+            if letter.is_ascii() {
+                memory.push(letter.to_ascii_lowercase());
+            } else {
+                memory.extend(letter.to_lowercase());
+            }
             before = Some(letter);
         }
         let mut words = Self { words: [""; MOST], count: 0 };

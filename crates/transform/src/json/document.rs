@@ -5,8 +5,9 @@ use std::cell::Cell;
 use super::scan::clean_until;
 use crate::entry::Text;
 
-/// How deep arrays and objects may nest. Consumers of the events have such limits too (many stop at 128).
-const DEEPEST: usize = 64;
+/// How deep arrays and objects may nest. Below the 128 at which many consumers of the
+/// events stop, with room for the members that a record comes to stand in.
+const DEEPEST: usize = 120;
 
 /// Above this many nodes a buffer is given back after use, so that one huge record does not stay in memory.
 const KEPT_NODES: usize = 1 << 16;

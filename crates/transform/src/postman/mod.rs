@@ -13,7 +13,7 @@ use pipeline::Timestamp;
 
 use crate::entry::{Class, Entry, Head, Login, Members, Named, Request, Roles, Rule, Text, User, UserKind};
 use crate::json::{Kind, Value};
-use crate::malformed::Why;
+use crate::malformed::{Why, action_of};
 use crate::mapper::{Product, Within};
 use crate::words::Words;
 use actions::KNOWN;
@@ -73,16 +73,14 @@ impl PostmanReader {
     /// Reads a record, or says why it is none.
     pub(crate) fn read<'a>(&self, root: Value<'a>, within: &'a mut Within) -> Result<Entry<'a>, Why> {
         let fields = Fields::read(root);
-        let action = match fields.action {
-            Some(action) if action.kind() != Kind::String && action.kind() != Kind::Null => {
-                return Err(Why::ActionIsNoText);
-            }
-            action => action.and_then(Value::string).ok_or(Why::NoAction)?,
-        };
+        let action = action_of(fields.action)?;
         let Within { order, words, label, name } = within;
         let rule = self.rule(action, words, Names { label, name });
         let variables = fields.variables.map(Variables::read).unwrap_or_default();
-        let mut entry = Entry {
+        let (thing, thing_type) = thing(&variables, fields.resource);
+        let (roles, members) = roles(&rule, &variables, order);
+        let service = variables.app_name.filter(|_| rule.login == Login::Elsewhere);
+        Ok(Entry {
             root,
             head: fields.head(),
             action,
@@ -94,23 +92,15 @@ impl PostmanReader {
             team: fields.team,
             client: fields.ip.and_then(Value::string),
             user_agent: fields.user_agent.and_then(Value::string),
-            roles: None,
-            members: None,
+            roles,
+            members,
             group: variables.group,
-            thing: Named { uid: variables.uid, name: variables.name },
-            thing_type: None,
-            service: variables
-                .app_name
-                .filter(|_| rule.login == Login::Elsewhere)
-                .unwrap_or(Text::constant("Postman")),
+            thing,
+            thing_type,
+            service: service.unwrap_or(Text::constant("Postman")),
             request: Request::default(),
             details: fields.variables.filter(|variables| variables.kind() == Kind::Object),
-        };
-        if let Some(resource) = fields.resource {
-            entry.read_resource(resource);
-        }
-        entry.read_roles(&variables, order);
-        Ok(entry)
+        })
     }
 
     /// By the table, by the name that the API displays, or by the words.
@@ -217,26 +207,30 @@ impl<'a> Variables<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
-    /// The top-level `resource` of an older description.
-    fn read_resource(&mut self, resource: Value<'a>) {
-        let named = read_named(resource, &["id", "uid"], &["name"]);
-        if !self.thing.is_known() {
-            self.thing = named;
-            self.thing_type =
-                resource.members().filter(|member| member.key() == "type").find_map(Value::string);
+/// The thing acted on, by the variables or by the top-level `resource` of an older description, and what that calls its type.
+fn thing<'a>(variables: &Variables<'a>, resource: Option<Value<'a>>) -> (Named<'a>, Option<Text<'a>>) {
+    let by_variables = Named { uid: variables.uid, name: variables.name };
+    match resource {
+        Some(resource) if !by_variables.is_known() => {
+            let kind = resource.members().filter(|member| member.key() == "type").find_map(Value::string);
+            (read_named(resource, &["id", "uid"], &["name"]), kind)
         }
+        _ => (by_variables, None),
     }
+}
 
-    /// Roles of one or of several users. Postman puts them as JSON into a string; older descriptions show the JSON itself.
-    fn read_roles(&mut self, variables: &Variables<'a>, memory: &'a mut Vec<u32>) {
-        match (self.rule.class, variables.users) {
-            (Class::UserAccess, Some(users)) => self.members = Members::read(users, memory),
-            (Class::UserAccess | Class::GroupManagement, _) => {
-                self.roles = variables.roles.and_then(Roles::read).or(self.rule.implied_role());
-            }
-            _ => {}
+/// Roles of one or of several users. Postman puts them as JSON into a string; older descriptions show the JSON itself.
+fn roles<'a>(
+    rule: &Rule<'a>,
+    variables: &Variables<'a>,
+    memory: &'a mut Vec<u32>,
+) -> (Option<Roles<'a>>, Option<Members<'a>>) {
+    match (rule.class, variables.users) {
+        (Class::UserAccess, Some(users)) => (None, Members::read(users, memory)),
+        (Class::UserAccess | Class::GroupManagement, _) => {
+            (variables.roles.and_then(Roles::read).or(rule.implied_role()), None)
         }
+        _ => (None, None),
     }
 }
 

@@ -20,7 +20,7 @@ fn in_ocsf(text: &[u8]) -> Event {
 
 #[test]
 fn the_event_says_why_and_holds_the_record() {
-    let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+    let deep = format!("{}{}", "[".repeat(121), "]".repeat(121));
     for (text, why, unmapped, is_json) in [
         (&b"{}"[..], "no action field", json!({}), true),
         (b"{\"action\":null,\"x\":[]}", "no action field", json!({"action": null, "x": []}), true),
@@ -192,9 +192,9 @@ fn nesting_is_followed_as_far_as_readers_of_events_go() {
         )
     };
     for view in views() {
-        let found = events(&*postman(&view), &view, nested(63).as_bytes());
+        let found = events(&*postman(&view), &view, nested(119).as_bytes());
         assert_eq!(found[0].meta.class, 3002, "{view}");
-        let found = events(&*postman(&view), &view, nested(64).as_bytes());
+        let found = events(&*postman(&view), &view, nested(120).as_bytes());
         assert_eq!(found[0].meta.class, 0, "{view}");
     }
 }
