@@ -37,7 +37,7 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
 /// Keeps other processes out of the data directory until it is dropped, or this process dies however it may.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -52,7 +52,17 @@ impl DirectoryLock {
         // One write of a fixed width over the old one: a reader finds one pid or the other, and a full disk has room.
         let pid = format!("{:<10}\n", std::process::id());
         file.write_all_at(pid.as_bytes(), 0).map_err(io_error("write lock file", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+/// Closing the file is not enough: a child process that is just being started holds a copy of the handle until it becomes
+/// another program, and the lock with it.
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "cannot unlock the data directory; closing its lock file does it");
+        }
     }
 }
 

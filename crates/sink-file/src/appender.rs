@@ -15,7 +15,7 @@ use pipeline::Timestamp;
 use tracing::{info, warn};
 
 use crate::failure::Failure;
-use crate::handle::{FILE_MODE, FileId, Handle, append_all};
+use crate::handle::{FILE_MODE, FileId, Handle, Locked, append_all};
 use crate::place::{create_directories, lock, must_be_file, sync_directory};
 use crate::rotation::{self, Rotation};
 use crate::tail::{self, Repair};
@@ -32,9 +32,9 @@ pub(crate) struct Appender {
     pub(crate) handling: Box<dyn Fn(File) -> Box<dyn Handle> + Send>,
 }
 
-/// The open file. Its lock goes with the handle.
+/// The open file.
 struct Active {
-    handle: Box<dyn Handle>,
+    file: Locked,
     id: FileId,
     /// All before this is acknowledged or was there when the file was opened.
     kept: u64,
@@ -115,7 +115,7 @@ impl Appender {
             return;
         }
         let left = Leftover { id: active.id, kept: active.kept, unacknowledged: active.unacknowledged };
-        match left.cut(&*active.handle) {
+        match left.cut(&*active.file.0) {
             Ok(true) => active.unacknowledged = 0,
             Ok(false) => {
                 self.leave_behind(left);
@@ -157,7 +157,7 @@ impl Appender {
     /// file system that does not count names says 0 of a file that is there.
     fn is_deleted(&self) -> bool {
         let Some(active) = &self.active else { return false };
-        let nameless = active.handle.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        let nameless = active.file.0.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
         nameless && !fs::metadata(&self.path).is_ok_and(|found| FileId::of(&found) == active.id)
     }
 
@@ -182,19 +182,19 @@ impl Appender {
             return Err(Failure::Moved { path: path.clone() });
         }
         let last_write = Timestamp::from_system(found.modified().map_err(io("look at"))?);
-        let mut handle = (self.handling)(file);
+        let mut file = Locked((self.handling)(file));
         if let Some(left) = self.leftover {
             let same = left.id == id;
-            if !same || !left.cut(&*handle).map_err(io("take back a failed write to"))? {
+            if !same || !left.cut(&*file.0).map_err(io("take back a failed write to"))? {
                 self.leave_behind(left);
             }
             self.leftover = None;
         }
-        repair(&self.path, &mut *handle)?;
+        repair(&self.path, &mut *file.0)?;
         // Also when it was there already: whoever created it may have crashed before this.
         sync_directory(&self.real_path()?)?;
-        let kept = handle.metadata().map_err(Failure::io("look at", &self.path))?.len();
-        Ok(Active { handle, id, kept, unacknowledged: 0, last_write })
+        let kept = file.0.metadata().map_err(Failure::io("look at", &self.path))?.len();
+        Ok(Active { file, id, kept, unacknowledged: 0, last_write })
     }
 
     /// Moves the file to a name of its own. Whatever happens in between, its lines are under one of the two names. Opening
@@ -230,10 +230,10 @@ impl Drop for Appender {
 
 impl Active {
     fn write(&mut self, lines: &[Bytes], now: Timestamp) -> io::Result<()> {
-        append_all(&mut *self.handle, lines, &mut self.unacknowledged)?;
+        append_all(&mut *self.file.0, lines, &mut self.unacknowledged)?;
         // After a failed sync the kernel may call the pages clean that it could not write, and a second sync would
         // succeed without them. The lines are therefore cut off and written anew, which makes new pages.
-        self.handle.sync()?;
+        self.file.0.sync()?;
         self.last_write = now;
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::debug;
 
 /// Evidence is for its owner and its group, not for everybody; the process's umask takes away more.
 pub(crate) const FILE_MODE: u32 = 0o640;
@@ -29,6 +30,9 @@ pub(crate) trait Handle: Send {
 
     /// The state of the file behind the handle, wherever it is called now.
     fn metadata(&self) -> io::Result<Metadata>;
+
+    /// Lets others lock it.
+    fn unlock(&self) -> io::Result<()>;
 }
 
 impl Handle for File {
@@ -50,6 +54,24 @@ impl Handle for File {
 
     fn metadata(&self) -> io::Result<Metadata> {
         File::metadata(self)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        File::unlock(self)
+    }
+}
+
+/// A file that is locked until this is dropped.
+///
+/// Closing it is not enough: a child process that is just being started holds a copy of the handle until it becomes
+/// another program, and the lock with it.
+pub(crate) struct Locked(pub(crate) Box<dyn Handle>);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            debug!(%error, "cannot unlock the file; closing it does it");
+        }
     }
 }
 

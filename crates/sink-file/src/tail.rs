@@ -6,9 +6,9 @@
 //! | behind the last line break | done |
 //! |---|---|
 //! | nothing | nothing |
-//! | the beginning of an object, `{…` not closed, or closed over NUL bytes | cut off |
-//! | a whole object, and perhaps NUL bytes | ended: the NUL bytes are cut off and a line break is added |
-//! | NUL bytes alone, in a file that begins with `{` or has nothing else | cut off |
+//! | the beginning of an object, array or string, `{…`, `[…` or `"…` not closed, or closed over NUL bytes | cut off |
+//! | a whole one, and perhaps NUL bytes | ended: the NUL bytes are cut off and a line break is added |
+//! | NUL bytes alone, in a file that begins with one of these or has nothing else | cut off |
 //! | other text | ended: a line break is added |
 //! | other bytes with NUL among them, or more than 64 MiB | refused: this is no file of lines |
 //!
@@ -54,9 +54,9 @@ fn inspect_within(reach: u64, file: &dyn Handle, len: u64) -> io::Result<Repair>
         at += block.len() as u64;
     }
     Ok(match line.look() {
-        Look::TornObject => Repair::Cut(start),
-        Look::Object { bytes } => Repair::End(start + bytes),
-        Look::Nul if start == 0 || read(file, 0, 1)? == [b'{'] => Repair::Cut(start),
+        Look::Torn => Repair::Cut(start),
+        Look::Whole { bytes } => Repair::End(start + bytes),
+        Look::Nul if start == 0 || begins_a_value(read(file, 0, 1)?[0]) => Repair::Cut(start),
         Look::Text => Repair::End(len),
         Look::Nul | Look::Binary => Repair::Refuse,
     })
@@ -86,23 +86,29 @@ fn read(file: &dyn Handle, from: u64, to: u64) -> io::Result<Vec<u8>> {
 /// What a line looks like.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
-    TornObject,
-    Object { bytes: u64 },
+    Torn,
+    Whole { bytes: u64 },
     Nul,
     Text,
     Binary,
 }
 
-/// Reads a line byte by byte: as an object by its brackets and quotes alone, as anything else by its NUL bytes.
+/// Whether a value begins so that ends with a byte of its own, as all lines of Towpath's do: records are objects, but the
+/// schema `raw` keeps what comes.
+const fn begins_a_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"')
+}
+
+/// Reads a line byte by byte: as a value by its brackets and quotes alone, as anything else by its NUL bytes.
 #[derive(Debug, Default)]
 struct Line {
     length: u64,
     nul: u64,
-    is_object: bool,
+    is_value: bool,
     depth: u64,
     in_string: bool,
     escaped: bool,
-    /// Length up to the bracket that closes the object.
+    /// Length up to the bracket or quote that closes the value.
     closed: Option<u64>,
     nul_inside: bool,
 }
@@ -110,16 +116,16 @@ struct Line {
 impl Line {
     fn take(&mut self, byte: u8) {
         if self.length == 0 {
-            self.is_object = byte == b'{';
+            self.is_value = begins_a_value(byte);
         }
         self.length += 1;
         self.nul += u64::from(byte == 0);
-        if !self.is_object {
+        if !self.is_value {
             return;
         }
         if self.closed.is_some() {
-            // Nothing follows an object on its line.
-            self.is_object = byte == 0 || byte.is_ascii_whitespace();
+            // Nothing follows a value on its line.
+            self.is_value = byte == 0 || byte.is_ascii_whitespace();
             return;
         }
         self.nul_inside |= byte == 0;
@@ -129,18 +135,18 @@ impl Line {
             b'"' => self.in_string = !self.in_string,
             _ if self.in_string => {}
             b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => {
-                self.depth -= 1;
-                self.closed = (self.depth == 0).then_some(self.length);
-            }
+            b'}' | b']' => self.depth -= 1,
             _ => {}
+        }
+        if self.depth == 0 && !self.in_string {
+            self.closed = Some(self.length);
         }
     }
 
     fn look(&self) -> Look {
         match self.closed {
-            Some(bytes) if self.is_object && !self.nul_inside => Look::Object { bytes },
-            _ if self.is_object => Look::TornObject,
+            Some(bytes) if self.is_value && !self.nul_inside => Look::Whole { bytes },
+            _ if self.is_value => Look::Torn,
             _ if self.nul == self.length => Look::Nul,
             _ if self.nul == 0 => Look::Text,
             _ => Look::Binary,
@@ -178,6 +184,13 @@ mod tests {
             ("{\"a\":1}\n{\"b\":\"x\0\0\0", Repair::Cut(8)),
             ("{\"a\":1}\n{\"b\":\"x\0\0\0\"}", Repair::Cut(8)),
             ("{\"a\":1}\n\0\0\0", Repair::Cut(8)),
+            ("{\"a\":1}\n\"a \\\"", Repair::Cut(8)),
+            ("{\"a\":1}\n[1,[2]", Repair::Cut(8)),
+            ("\"a\"\n\"b\"", Repair::End(7)),
+            ("[1]\n[2]", Repair::End(7)),
+            ("[1]\n\0", Repair::Cut(4)),
+            ("[2026-11-22 00:00:01] hello", Repair::End(27)),
+            ("{\"a\":1}]]", Repair::End(9)),
             ("\0\0\0", Repair::Cut(0)),
             ("{\"a\":1}\n{\"b\":2}", Repair::End(15)),
             ("{\"a\":1}\n{\"b\":2}\0\0", Repair::End(15)),

@@ -32,7 +32,7 @@ impl Why {
     pub(crate) fn write(self, out: &mut Vec<u8>) {
         let text: &str = match self {
             Self::NotUtf8 => "not valid UTF-8",
-            Self::Unreadable(Flaw::TooDeep) => "nested too deeply",
+            Self::Unreadable(Flaw::TooLong) => "longer than 4 GiB",
             Self::Unreadable(Flaw::Syntax(at)) => {
                 out.extend_from_slice(b"not valid JSON at byte ");
                 out.extend_from_slice(itoa::Buffer::new().format(at).as_bytes());

@@ -4,8 +4,8 @@ use memchr::memchr2;
 use pipeline::{EventDraft, EventWriter, Record};
 
 use crate::entry::{Entry, Text};
-use crate::json::{Flaw, Line};
-use crate::malformed::{Malformed, Why};
+use crate::json::Line;
+use crate::malformed::Malformed;
 use crate::mapper::Identity;
 use crate::ocsf::{Version, severity_of_all, shape};
 
@@ -39,8 +39,7 @@ pub(crate) fn write_malformed(
     identity: &mut Identity<'_>,
     out: &mut EventWriter,
 ) {
-    // What nests too deeply to be mapped is JSON as far as it was read, and needs no mapping here.
-    if malformed.root.is_some() || malformed.why == Why::Unreadable(Flaw::TooDeep) {
+    if malformed.root.is_some() {
         push_on_one_line(out.line(), malformed.text.as_bytes());
     } else {
         let mut line = Line::new(out.line());

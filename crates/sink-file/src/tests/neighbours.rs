@@ -146,3 +146,25 @@ async fn files_and_directories_are_not_for_everybody() {
     }
     assert_eq!((mode(&dir.path().join("a")), mode(&dir.path().join("a/b"))), (0, 0));
 }
+
+/// A process that starts another one shares its open files with it until that becomes another program.
+#[tokio::test]
+async fn a_copy_of_the_handle_does_not_keep_the_lock() {
+    let dir = directory();
+    let path = dir.path().join("e.ndjson");
+    let copies = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut appender = Appender::new(&path, NO_ROTATION);
+    appender.handling = Box::new({
+        let copies = Arc::clone(&copies);
+        move |file: File| {
+            copies.lock().unwrap().push(file.try_clone().unwrap());
+            Box::new(file)
+        }
+    });
+    let first = around(&path, appender);
+    deliver(&first, &["{1}"]).await.unwrap();
+    drop(first);
+    deliver(&sink(&path), &["{2}"]).await.unwrap();
+    assert_eq!(content(&path), "{1}\n{2}\n");
+    assert_eq!(copies.lock().unwrap().len(), 1);
+}

@@ -107,4 +107,8 @@ impl Handle for Scripted {
     fn metadata(&self) -> io::Result<Metadata> {
         Handle::metadata(&self.file)
     }
+
+    fn unlock(&self) -> io::Result<()> {
+        Handle::unlock(&self.file)
+    }
 }

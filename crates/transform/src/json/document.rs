@@ -5,8 +5,8 @@ use std::cell::Cell;
 use super::scan::clean_until;
 use crate::entry::Text;
 
-/// How deep arrays and objects may nest. Below the 128 at which many consumers of the
-/// events stop, with room for the members that a record comes to stand in.
+/// How deep arrays and objects may nest. What nests deeper is read as a string that holds its text: many readers of events
+/// stop at 128 levels, and a record comes to stand in a few itself.
 const DEEPEST: usize = 120;
 
 /// Above this many nodes a buffer is given back after use, so that one huge record does not stay in memory.
@@ -38,8 +38,8 @@ pub(crate) enum Kind {
 pub(crate) enum Flaw {
     /// Not JSON from this byte on.
     Syntax(usize),
-    /// Nests deeper than this crate follows.
-    TooDeep,
+    /// Longer than 4 GiB.
+    TooLong,
 }
 
 /// One value, without what is below it.
@@ -236,7 +236,7 @@ impl<'a> Parser<'a, '_> {
     fn document(&mut self) -> Result<(), Flaw> {
         let bytes = self.bytes;
         if bytes.len() > u32::MAX as usize {
-            return Err(Flaw::TooDeep);
+            return Err(Flaw::TooLong);
         }
         let around = self.open.len();
         let mut inside = Open { node: 0, start: 0, end: 0 };
@@ -254,9 +254,6 @@ impl<'a> Parser<'a, '_> {
                     }
                 }
                 first @ (b'{' | b'[') => {
-                    if self.open.len() == around + DEEPEST {
-                        return Err(Flaw::TooDeep);
-                    }
                     self.open.push(inside);
                     let (kind, end) = if first == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
                     inside = Open { node: self.nodes.len(), start, end };
@@ -290,12 +287,23 @@ impl<'a> Parser<'a, '_> {
                         let text = self.piece(inside.start, at);
                         let node = &mut self.nodes[inside.node];
                         (node.text, node.size) = (text, size);
+                        if self.open.len() > around + DEEPEST {
+                            self.flatten(inside.node);
+                        }
                         inside = self.open.pop().unwrap_or(inside);
                     }
                     _ => return Err(Flaw::Syntax(at)),
                 }
             }
         }
+    }
+
+    /// Makes a string of the last array or object, which was read to its end and is thus known to be JSON.
+    #[cold]
+    fn flatten(&mut self, node: usize) {
+        self.nodes.truncate(node + 1);
+        let node = &mut self.nodes[node];
+        (node.kind, node.size, node.clean.1) = (Kind::String, 1, false);
     }
 
     /// The key of the next value in an object, with its colon; nothing in an array.
@@ -335,7 +343,7 @@ impl<'a> Parser<'a, '_> {
         loop {
             let clean = &self.bytes[run..*at];
             let Some(room) = self.free.get_mut(length..length + clean.len() + 4) else {
-                return Err(Flaw::TooDeep);
+                return Err(Flaw::TooLong);
             };
             room[..clean.len()].copy_from_slice(clean);
             length += clean.len();

@@ -97,7 +97,7 @@ impl UnknownActions {
         if by_name.len() < MOST_NAMES {
             by_name.insert(action.into(), 1);
             drop(by_name);
-            tracing::warn!(action = ?action, "unknown action, mapped by its words; a newer release may know it");
+            tracing::info!(action, "unknown action, mapped by its words; a newer release may know it");
         }
     }
 }

@@ -173,13 +173,13 @@ fn the_list_of_unknown_actions_is_bounded() {
     assert!(unknown.counts().iter().all(|(name, count)| name.len() <= 200 && *count == 1));
 }
 
-/// Counts the warnings that mention an action.
+/// Keeps the messages that mention an action.
 #[derive(Clone, Default)]
-struct Warnings(Arc<std::sync::Mutex<Vec<String>>>);
+struct Messages(Arc<std::sync::Mutex<Vec<String>>>);
 
-impl tracing::Subscriber for Warnings {
+impl tracing::Subscriber for Messages {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
+        *metadata.level() == tracing::Level::INFO
     }
 
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
@@ -193,11 +193,13 @@ impl tracing::Subscriber for Warnings {
     fn event(&self, event: &tracing::Event<'_>) {
         struct Action<'a>(&'a mut Vec<String>);
         impl tracing::field::Visit for Action<'_> {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
                 if field.name() == "action" {
-                    self.0.push(format!("{value:?}"));
+                    self.0.push(value.to_owned());
                 }
             }
+
+            fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
         }
         event.record(&mut Action(&mut self.0.lock().unwrap()));
     }
@@ -209,9 +211,9 @@ impl tracing::Subscriber for Warnings {
 
 #[test]
 fn each_unknown_action_is_logged_once() {
-    let warnings = Warnings::default();
+    let messages = Messages::default();
     let unknown = Arc::new(UnknownActions::default());
-    tracing::subscriber::with_default(warnings.clone(), || {
+    tracing::subscriber::with_default(messages.clone(), || {
         let view = ocsf("1.8.0");
         let options = PostmanOptions { unknown: Some(unknown), ..PostmanOptions::default() };
         let transform = transform::postman(&view, options).unwrap();
@@ -219,8 +221,7 @@ fn each_unknown_action_is_logged_once() {
             events(&*transform, &view, full(action).to_string().as_bytes());
         }
     });
-    // The name is quoted, so that it cannot draw on the operator's terminal.
-    assert_eq!(*warnings.0.lock().unwrap(), ["\"robot.painted\"", "\"robot.\\u{1b}[31m\""]);
+    assert_eq!(*messages.0.lock().unwrap(), ["robot.painted", "robot.\u{1b}[31m"]);
 }
 
 #[test]
