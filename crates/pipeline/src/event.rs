@@ -69,7 +69,8 @@ pub enum EventOutcome {
 pub struct EventMeta {
     /// The event in [`EventBatch::ndjson`], without the line break that follows it.
     pub span: Range<u32>,
-    /// Which record of the batch it came from; fan-out gives several events one number.
+    /// Which record of the page it came from; fan-out gives several events one number. [`EventMeta::NO_RECORD`] for an event
+    /// that reports a gap.
     pub record: u32,
     /// 128-bit hash of dataset, tenant, native id, fan-out index and content: the same for every delivery.
     pub id: u128,
@@ -87,6 +88,11 @@ pub struct EventMeta {
     pub actor: Range<u32>,
     /// The tenant's id in [`EventBatch::words`]; empty when unknown.
     pub tenant: Range<u32>,
+}
+
+impl EventMeta {
+    /// [`EventMeta::record`] of an event that comes from no record.
+    pub const NO_RECORD: u32 = u32::MAX;
 }
 
 /// Events of one view, encoded once, immutable.
@@ -160,7 +166,7 @@ impl EventWriter {
         }
     }
 
-    /// Says which record of the batch the next events come from.
+    /// Says which record of the page the next events come from; [`EventMeta::NO_RECORD`] for none.
     pub fn start_record(&mut self, record: u32) {
         self.rollback();
         self.record = record;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pipeline::{EventBatch, EventWriter, RawBatch, RecordId, SinkSet, Transform, View};
+use pipeline::{EventBatch, EventMeta, EventWriter, RawBatch, RecordId, SinkSet, Transform, View};
 
 /// An event is usually less than this many times its record.
 const GROWTH: usize = 5;
@@ -74,6 +74,7 @@ pub(crate) fn encode(
     if end == page.records.len() {
         for gap in &page.gaps {
             for (encoder, writer) in encoders.iter().zip(&mut writers) {
+                writer.start_record(EventMeta::NO_RECORD);
                 encoder.transform.gap(&page.origin, gap, writer);
             }
         }
