@@ -115,6 +115,13 @@ pub enum SinkError {
     /// The write is larger than the destination takes: halve it.
     #[error("write is too large for the destination")]
     TooLarge(#[source] BoxError),
+    /// The destination refuses this write as a whole and does not say which event is at fault: split it. A single event
+    /// that is refused alone is refused for good.
+    #[error("destination refuses the write ({}): {}", .reason.kind, .reason.detail)]
+    Rejected {
+        /// What it said.
+        reason: Reason,
+    },
     /// A person must act (credentials, configuration, disk): keep everything, alert, probe.
     #[error("{remedy}")]
     Paused {

@@ -195,7 +195,9 @@ fn failed(delivery: &Delivery, error: SinkError, backoff: &mut Backoff) -> Durat
     count(&delivery.state.errors, 1);
     let (mode, asked) = match &error {
         SinkError::Transient { retry_after, .. } => (SinkMode::Retrying, *retry_after),
-        SinkError::TooLarge(_) | SinkError::Paused { .. } => (SinkMode::Paused, None),
+        SinkError::TooLarge(_) | SinkError::Rejected { .. } | SinkError::Paused { .. } => {
+            (SinkMode::Paused, None)
+        }
     };
     let wait = backoff.next(asked);
     report(delivery, mode, chain(&error), wait, backoff.attempts());
