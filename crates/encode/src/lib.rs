@@ -1,0 +1,16 @@
+//! What sinks do to bytes on their way out. For now that is compression.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use encode::Compression;
+//!
+//! let lines = [Bytes::from_static(b"{\"a\":1}\n"), Bytes::from_static(b"{\"a\":2}\n")];
+//! let body = Compression::Zstd.body(&lines)?;
+//! assert_eq!(Compression::Zstd.content_encoding(), Some("zstd"));
+//! assert_eq!(zstd::decode_all(&body[..])?, b"{\"a\":1}\n{\"a\":2}\n");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod compression;
+
+pub use compression::Compression;
