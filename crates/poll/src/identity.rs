@@ -103,7 +103,7 @@ const MAX_DEPTH: usize = 64;
 
 /// The content hash, or `None` if `text` is not one JSON value that is understood.
 fn canonical_hash(text: &[u8], volatile: &Volatile) -> Option<u64> {
-    let bytes = std::str::from_utf8(text).ok()?.as_bytes();
+    let bytes = simdutf8::basic::from_utf8(text).ok()?.as_bytes();
     let mut reader = Reader { bytes, at: 0, unescaped: Vec::new() };
     reader.skip_space();
     let hash = reader.value(Some(volatile), 0)?;

@@ -131,7 +131,7 @@ struct Team<'a> {
 impl Page {
     /// Takes an answer apart without copying its records.
     pub(crate) fn read(body: Bytes, volatile: &Volatile) -> Result<Self, NotAPage> {
-        match str::from_utf8(&body) {
+        match simdutf8::compat::from_utf8(&body) {
             Ok(text) => Self::split(text, body.clone(), volatile),
             Err(error) => {
                 tracing::warn!(

@@ -72,7 +72,7 @@ thread_local! {
 
 impl Transform for Mapper {
     fn apply(&self, record: &Record<'_>, out: &mut EventWriter) {
-        SCRATCH.with_borrow_mut(|scratch| match std::str::from_utf8(record.text) {
+        SCRATCH.with_borrow_mut(|scratch| match simdutf8::basic::from_utf8(record.text) {
             Ok(text) => self.apply_text(record, text, None, scratch, out),
             Err(_) => {
                 let text = String::from_utf8_lossy(record.text);

@@ -396,14 +396,23 @@ impl<'a> Parser<'a, '_> {
 }
 
 /// The byte there; 0, which JSON has nowhere outside of strings, beyond the end.
-#[inline]
+#[inline(always)]
 fn byte(bytes: &[u8], at: usize) -> u8 {
-    bytes.get(at).copied().unwrap_or(0)
+    match bytes.get(at) {
+        Some(byte) => *byte,
+        None => 0,
+    }
 }
 
 /// The place of the first byte from `at` on that is no white space.
-#[inline]
-fn token(bytes: &[u8], mut at: usize) -> usize {
+#[inline(always)]
+fn token(bytes: &[u8], at: usize) -> usize {
+    // Machines write JSON without white space.
+    if byte(bytes, at) > b' ' { at } else { token_behind_space(bytes, at) }
+}
+
+#[cold]
+fn token_behind_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
