@@ -57,6 +57,20 @@ impl Body {
         }
     }
 
+    /// What there is of it, however it ended.
+    pub(crate) fn beginning(self) -> Bytes {
+        match self {
+            Self::Plain(capped) => capped.bytes.into(),
+            Self::Gzip(mut decoder) => {
+                // Fails when the end is missing or beyond the cap, and hands over what it had unpacked all the same.
+                let whole = decoder.try_finish().is_ok();
+                let bytes = std::mem::take(&mut decoder.get_mut().bytes);
+                tracing::trace!(whole, bytes = bytes.len(), "beginning of a compressed answer");
+                bytes.into()
+            }
+        }
+    }
+
     fn failure(&self) -> BodyError {
         let capped = match self {
             Self::Plain(capped) => capped,
@@ -66,7 +80,7 @@ impl Body {
     }
 }
 
-/// A buffer that refuses to grow past its cap.
+/// A buffer that refuses to grow past its cap, and keeps what fits.
 pub(crate) struct Capped {
     bytes: Vec<u8>,
     cap: usize,
@@ -75,7 +89,9 @@ pub(crate) struct Capped {
 
 impl Write for Capped {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if piece.len() > self.cap - self.bytes.len() {
+        let room = self.cap - self.bytes.len();
+        if piece.len() > room {
+            self.bytes.extend_from_slice(&piece[..room]);
             self.passed = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -115,6 +131,22 @@ mod tests {
         assert_eq!(read("gzip", &[&bomb], 10_000_000).unwrap().len(), 10_000_000);
         assert_eq!(read("identity", &[b"123", b"45"], 4), Err(BodyError::TooLarge));
         assert_eq!(&read("", &[b"123", b"45"], 5).unwrap()[..], b"12345");
+    }
+
+    #[test]
+    fn the_beginning_of_any_body_can_be_had() {
+        let read = |encoding: &str, pieces: &[&[u8]]| {
+            let mut body = Body::new(&headers(&[("content-encoding", encoding)]), 10).unwrap();
+            let taken = pieces.iter().all(|piece| body.push(piece).is_ok());
+            (taken, body.beginning())
+        };
+        let (long, short) = (gzip(b"0123456789 and more"), gzip(b"01234"));
+        assert_eq!(read("", &[b"01234", b"56789 and more"]), (false, "0123456789".into()));
+        assert_eq!(read("", &[b"01234"]), (true, "01234".into()));
+        assert_eq!(read("gzip", &[&long]).1, "0123456789");
+        assert_eq!(read("gzip", &[&short]), (true, "01234".into()));
+        assert_eq!(read("gzip", &[&short[..short.len() - 8]]).1, "01234");
+        assert_eq!(read("gzip", &[b"no gzip"]).1, "");
     }
 
     #[test]

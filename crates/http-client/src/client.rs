@@ -24,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence in the middle of a body.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the body of an answer is waited for whose status is all that counts.
+const BEGINNING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Redirects within the origin that are followed for one request.
 const REDIRECTS: usize = 3;
 
@@ -57,7 +60,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// With which body.
     pub body: Bytes,
-    /// Most bytes of the answer's body, after decompression.
+    /// Most bytes of the answer's body, after decompression. A longer one is an error in [`HttpClient::send`], and cut in
+    /// [`HttpClient::deliver`].
     pub body_cap: usize,
 }
 
@@ -74,14 +78,14 @@ impl fmt::Debug for Request {
     }
 }
 
-/// A whole answer, whatever its status.
+/// An answer, whatever its status.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed.
+    /// The body, decompressed; of [`HttpClient::deliver`] what could be had of it.
     pub body: Bytes,
     /// The server's clock when it answered.
     pub date: Option<Timestamp>,
@@ -110,6 +114,15 @@ struct Built {
     kind: Kind,
 }
 
+/// How much of an answer must come for it to be one.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// All of it.
+    Whole,
+    /// The head; of the body, what comes.
+    Beginning,
+}
+
 /// What a built client is fit for: plain HTTP needs no trust, this machine no proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
@@ -136,18 +149,34 @@ impl HttpClient {
     /// # Errors
     /// See [`HttpError`].
     pub async fn send(&self, request: &Request) -> Result<Answer, HttpError> {
-        let sent = self.exchange(request).await;
-        if matches!(sent, Err(HttpError::Tls { .. })) {
-            *self.built() = None;
-        }
-        sent
+        self.exchange(request, Reading::Whole).await
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Answer, HttpError> {
+    /// Sends a request whose answer's status is what counts: once that is there, what goes wrong with the body is no
+    /// error, or what the server has taken would be sent again. The body is cut at the cap, and waited for no longer
+    /// than a few seconds.
+    ///
+    /// Cancelling closes the connection and leaves nothing behind.
+    ///
+    /// # Errors
+    /// See [`HttpError`]; never [`HttpError::TooLarge`] or [`HttpError::Truncated`].
+    pub async fn deliver(&self, request: &Request) -> Result<Answer, HttpError> {
+        self.exchange(request, Reading::Beginning).await
+    }
+
+    async fn exchange(&self, request: &Request, reading: Reading) -> Result<Answer, HttpError> {
+        let exchanged = self.follow(request, reading).await;
+        if matches!(exchanged, Err(HttpError::Tls { .. })) {
+            *self.built() = None;
+        }
+        exchanged
+    }
+
+    async fn follow(&self, request: &Request, reading: Reading) -> Result<Answer, HttpError> {
         let deadline = Instant::now() + self.settings.timeout;
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS {
-            let answer = self.exchange_once(request, &url, deadline).await?;
+            let answer = self.exchange_once(request, &url, deadline, reading).await?;
             match redirect(&answer, &request.method, &url)? {
                 Some(next) => url = next,
                 None => return Ok(answer),
@@ -162,11 +191,10 @@ impl HttpClient {
         request: &Request,
         url: &Url,
         deadline: Instant,
+        reading: Reading,
     ) -> Result<Answer, HttpError> {
         let client = self.client(url)?;
-        let server = || origin(url);
         let route = Route { url, proxy: self.proxy(url), connect_timeout: CONNECT_TIMEOUT };
-        let timeout = |what, after| HttpError::Timeout { what, server: server(), after };
         let sending = client
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone())
@@ -175,10 +203,31 @@ impl HttpClient {
             .send();
         let mut response = match timeout_at(deadline, sending).await {
             Ok(response) => response.map_err(|e| route.sort(e, None))?,
-            Err(_) => return Err(timeout(TimedOut::Answer, self.settings.timeout)),
+            Err(_) => return Err(self.timeout(TimedOut::Answer, url)),
         };
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let cap = request.body_cap;
+        let body = match reading {
+            Reading::Whole => {
+                self.whole_body(&mut response, &headers, request.body_cap, &route, deadline).await?
+            }
+            Reading::Beginning => beginning(&mut response, &headers, request.body_cap, deadline).await,
+        };
+        Ok(Answer { status, date: advice::date(&headers), headers, body })
+    }
+
+    fn timeout(&self, what: TimedOut, url: &Url) -> HttpError {
+        HttpError::Timeout { what, server: origin(url), after: self.settings.timeout }
+    }
+
+    async fn whole_body(
+        &self,
+        response: &mut reqwest::Response,
+        headers: &HeaderMap,
+        cap: usize,
+        route: &Route<'_>,
+        deadline: Instant,
+    ) -> Result<Bytes, HttpError> {
+        let server = || origin(route.url);
         let mut received = 0;
         let refuse = |error, received| match error {
             BodyError::TooLarge => HttpError::TooLarge { server: server(), cap },
@@ -188,22 +237,22 @@ impl HttpClient {
                 source: "the body is compressed in another way than gzip".into(),
             },
         };
-        let mut body = Body::new(&headers, cap).map_err(|e| refuse(e, 0))?;
+        let mut body = Body::new(headers, cap).map_err(|e| refuse(e, 0))?;
         loop {
             let patience = deadline.min(Instant::now() + IDLE_TIMEOUT);
             let piece = match timeout_at(patience, response.chunk()).await {
                 Ok(piece) => piece.map_err(|e| route.sort(e, Some(received)))?,
-                Err(_) if patience == deadline => {
-                    return Err(timeout(TimedOut::WholeBody, self.settings.timeout));
+                Err(_) if patience == deadline => return Err(self.timeout(TimedOut::WholeBody, route.url)),
+                Err(_) => {
+                    let what = TimedOut::NextPiece;
+                    return Err(HttpError::Timeout { what, server: server(), after: IDLE_TIMEOUT });
                 }
-                Err(_) => return Err(timeout(TimedOut::NextPiece, IDLE_TIMEOUT)),
             };
             let Some(piece) = piece else { break };
             received += piece.len();
             body.push(&piece).map_err(|e| refuse(e, received))?;
         }
-        let body = body.finish().map_err(|e| refuse(e, received))?;
-        Ok(Answer { status, date: advice::date(&headers), headers, body })
+        body.finish().map_err(|e| refuse(e, received))
     }
 
     fn built(&self) -> std::sync::MutexGuard<'_, Option<Built>> {
@@ -259,6 +308,24 @@ impl HttpClient {
     fn tls_to_proxy(&self) -> bool {
         self.settings.proxy.as_ref().is_some_and(|proxy| proxy.url().scheme() == "https")
     }
+}
+
+/// What comes of a body within the cap and a few seconds. To its end, where that is near, so that the connection can be
+/// used again.
+async fn beginning(
+    response: &mut reqwest::Response,
+    headers: &HeaderMap,
+    cap: usize,
+    deadline: Instant,
+) -> Bytes {
+    let Ok(mut body) = Body::new(headers, cap) else { return Bytes::new() };
+    let patience = deadline.min(Instant::now() + BEGINNING_TIMEOUT);
+    while let Ok(Ok(Some(piece))) = timeout_at(patience, response.chunk()).await {
+        if body.push(&piece).is_err() {
+            break;
+        }
+    }
+    body.beginning()
 }
 
 /// Where a redirect within the origin leads; `None` when the answer is none. A request that changes something is only

@@ -23,6 +23,9 @@ pub enum EndpointError {
     /// `?…` or `#…` in it.
     #[error("a query or fragment does not belong in the URL")]
     Query,
+    /// `#…` in it.
+    #[error("a fragment does not belong in the URL")]
+    Fragment,
 }
 
 impl EndpointError {
@@ -33,6 +36,7 @@ impl EndpointError {
             Self::Clear => "use https://; plain http:// is for loopback addresses only",
             Self::Credentials => "move them to the keys made for them, where they are kept out of logs",
             Self::Query => "end the URL before the ? or #",
+            Self::Fragment => "end the URL before the #",
         }
     }
 }
@@ -42,18 +46,40 @@ impl EndpointError {
 /// # Errors
 /// One of [`EndpointError`]. The URL itself is never part of it.
 pub fn endpoint(text: &str) -> Result<Url, EndpointError> {
-    let url = Url::parse(text.trim()).map_err(|_| EndpointError::NotAUrl)?;
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => return Err(EndpointError::Clear),
-        _ => return Err(EndpointError::Scheme),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(EndpointError::Credentials);
+    let url = read(text)?;
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err(EndpointError::Clear);
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(EndpointError::Query);
+    }
+    Ok(url)
+}
+
+/// Reads the URL of a place that events are sent to. A query may stand in it, because some intakes want their token
+/// there. Plain `http://` may lead to another machine only when neither `credentials` nor a query travel with it.
+///
+/// # Errors
+/// One of [`EndpointError`]. The URL itself is never part of it.
+pub fn destination(text: &str, credentials: bool) -> Result<Url, EndpointError> {
+    let url = read(text)?;
+    if url.scheme() == "http" && !is_loopback(&url) && (credentials || url.query().is_some()) {
+        return Err(EndpointError::Clear);
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    Ok(url)
+}
+
+/// An absolute URL of a scheme that we speak, without credentials.
+fn read(text: &str) -> Result<Url, EndpointError> {
+    let url = Url::parse(text.trim()).map_err(|_| EndpointError::NotAUrl)?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(EndpointError::Scheme);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::Credentials);
     }
     Ok(url)
 }
@@ -64,7 +90,7 @@ pub fn origin(url: &Url) -> String {
 }
 
 /// `localhost`, `127.0.0.0/8` or `::1`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -145,6 +171,29 @@ mod tests {
             ("https://example.com/#x", EndpointError::Query),
         ] {
             assert_eq!(endpoint(bad), Err(error), "{bad}");
+            assert!(!format!("{error} {}", error.remedy()).contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn destinations_may_have_a_query_and_no_secret_travels_in_clear() {
+        for (good, credentials) in [
+            ("https://intake.example.com/v1?token=s3cret", true),
+            ("https://intake.example.com/v1", true),
+            ("http://127.0.0.1:8080/?token=s3cret", true),
+            ("http://collector.example.com:8080/events", false),
+        ] {
+            assert!(destination(good, credentials).is_ok(), "{good}");
+        }
+        for (bad, credentials, error) in [
+            ("http://collector.example.com/events", true, EndpointError::Clear),
+            ("http://collector.example.com/events?token=s3cret", false, EndpointError::Clear),
+            ("http://user:s3cret@127.0.0.1/", false, EndpointError::Credentials),
+            ("https://example.com/#s3cret", false, EndpointError::Fragment),
+            ("ftp://example.com", false, EndpointError::Scheme),
+            ("/events", false, EndpointError::NotAUrl),
+        ] {
+            assert_eq!(destination(bad, credentials), Err(error), "{bad}");
             assert!(!format!("{error} {}", error.remedy()).contains("s3cret"));
         }
     }

@@ -8,7 +8,7 @@
 //! - [`HttpError`]: what went wrong in words for an operator, and what to do where waiting will not help. It never
 //!   holds a header's value, a path or a query, because those hold keys;
 //! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure;
-//! - [`endpoint`]: the check of a configured URL.
+//! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to.
 //!
 //! Nothing is read or built before the first request.
 //!
@@ -27,6 +27,7 @@
 mod advice;
 mod body;
 mod client;
+mod connection;
 mod endpoint;
 mod error;
 mod rate_limit;
@@ -34,7 +35,7 @@ mod tls;
 
 pub use advice::Advice;
 pub use client::{Answer, ClientSettings, HttpClient, Request, secret_header};
-pub use endpoint::{EndpointError, Proxy, endpoint, origin};
+pub use endpoint::{EndpointError, Proxy, destination, endpoint, is_loopback, origin};
 pub use error::{HttpError, TimedOut};
 pub use rate_limit::{LONGEST_WAIT, Limit, MONTHLY_QUOTA_WAIT, Permit, RateLimiter};
 pub use reqwest::{Method, StatusCode, Url, header};

@@ -124,6 +124,40 @@ async fn each_bad_answer_has_its_error() {
 }
 
 #[tokio::test]
+async fn a_delivery_counts_by_its_status_whatever_becomes_of_the_body() {
+    let head = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n").into_bytes();
+    let with_body = |headers: &str, body: &[u8]| [head(headers), body.to_vec()].concat();
+    for (reply, body) in [
+        (with_body("Content-Length: 10\r\n", b"{\"trai"), "{\"trai".to_owned()),
+        (with_body("Transfer-Encoding: chunked\r\n", b"5\r\n{\"tra\r\n"), "{\"tra".to_owned()),
+        (with_body("Content-Encoding: gzip\r\n", b"no gzip"), String::new()),
+        (with_body("Content-Encoding: br\r\n", b"x"), String::new()),
+        (with_body("Content-Length: 1001\r\n", &[b' '; 1001]), " ".repeat(1000)),
+    ] {
+        let shown = String::from_utf8_lossy(&reply).into_owned();
+        let server = Server::start(vec![Reply::Bytes(reply)], None).await;
+        let client = HttpClient::new(ClientSettings::default());
+        let answer = client.deliver(&request(server.url("http", "/"))).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, body.as_bytes()), "{shown}");
+    }
+    // Without a head there is no answer.
+    let server = Server::start(vec![Reply::Bytes(b"HTTP/1.1 20".to_vec())], None).await;
+    let client = HttpClient::new(ClientSettings::default());
+    let error = client.deliver(&request(server.url("http", "/?since=1"))).await.unwrap_err();
+    assert_eq!(error.kind(), "reset");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_waits_for_the_rest_of_the_body_for_seconds_only() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{".to_vec();
+    let server = Server::start(vec![Reply::Hang(head)], None).await;
+    let began = tokio::time::Instant::now();
+    let answer = HttpClient::new(ClientSettings::default()).deliver(&request(server.url("http", "/"))).await;
+    assert_eq!(&answer.unwrap().body[..], b"{");
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test]
 async fn no_connection_says_why() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = get(format!("http://{free}/?since=1").parse().unwrap()).await.unwrap_err();
