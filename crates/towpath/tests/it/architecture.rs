@@ -14,6 +14,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("poll", 1, &["pipeline"]),
     ("transform", 1, &["pipeline"]),
     ("checkpoint", 1, &["pipeline"]),
+    ("dead-letters", 1, &["pipeline"]),
     ("config", 1, &["settings"]),
     ("runtime", 1, &["pipeline", "telemetry"]),
     ("encode", 1, &["pipeline"]),
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
         &[
             "checkpoint",
             "config",
+            "dead-letters",
             "http-client",
             "pipeline",
             "poll",
