@@ -8,7 +8,7 @@
 //! use pipeline::{Sink, Write};
 //! use sink_http::{HttpConfig, HttpSink};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example() -> Result<(), pipeline::BoxError> {
 //! let config: HttpConfig = serde_json::from_str(
 //!     r#"{"url": "https://intake.example.com/v1/events", "auth": {"bearer": "token"}, "compression": "gzip"}"#,
 //! )?;
