@@ -21,12 +21,15 @@ use crate::signing;
 pub struct HttpConfig {
     /// The endpoint, with path and query as it wants them. Never shown but for its host, because many hold a token.
     /// Plain `http://` to another machine only without `auth`, `headers` and a query.
+    // Many URLs hold a token, most do not: kept as a secret, but without a warning when it stands in the file.
+    #[schemars(with = "String")]
     pub url: Secret,
     /// How requests are made.
     #[serde(default)]
     pub method: Method,
-    /// Further headers. Never shown.
+    /// Further headers. Their values are never shown.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub headers: BTreeMap<String, Secret>,
     /// How the endpoint knows us.
     #[serde(default)]

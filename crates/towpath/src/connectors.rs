@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use config::{Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
-use pipeline::{Schema, Sink as _, Timestamp, Transform, View};
+use pipeline::{Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::Invalid;
 use sink_file::{FileConfig, FileSink};
+use sink_http::{HttpConfig, HttpSink};
 use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
 /// Every type that a configuration may name.
 pub(crate) fn types() -> Vec<ConnectorType> {
     let file = SinkTraits { destination: Some("path"), ..SinkTraits::default() };
-    vec![ConnectorType::source::<PostmanConfig>("postman"), ConnectorType::sink::<FileConfig>("file", file)]
+    vec![
+        ConnectorType::source::<PostmanConfig>("postman"),
+        ConnectorType::sink::<FileConfig>("file", file),
+        ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
+    ]
 }
 
 /// A source whose settings are checked.
@@ -24,6 +29,7 @@ pub(crate) enum SourceSettings {
 /// A sink that is made, but has touched nothing.
 pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
+    Http(Arc<HttpSink>),
 }
 
 /// What a source becomes.
@@ -49,11 +55,19 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
 
 /// Reads and checks a sink's block.
 pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) {
-    let (checked, diagnostics) = match sink.kind {
-        "file" => read::<FileConfig, _>(&sink.block, FileConfig::validate, |_| Vec::new()),
+    match sink.kind {
+        "file" => {
+            let (checked, diagnostics) =
+                read::<FileConfig, _>(&sink.block, FileConfig::validate, |_| Vec::new());
+            (checked.map(|settings| SinkSettings::File(Arc::new(FileSink::new(settings)))), diagnostics)
+        }
+        "http" => {
+            let (checked, diagnostics) =
+                read::<HttpConfig, _>(&sink.block, HttpConfig::validate, HttpConfig::warnings);
+            (checked.map(|settings| SinkSettings::Http(Arc::new(HttpSink::new(settings)))), diagnostics)
+        }
         other => unreachable!("the list of sink types names {other}"),
-    };
-    (checked.map(|settings| SinkSettings::File(Arc::new(FileSink::new(settings)))), diagnostics)
+    }
 }
 
 fn read<C: serde::de::DeserializeOwned, S>(
@@ -102,8 +116,10 @@ impl SourceSettings {
 
 impl SinkSettings {
     pub(crate) fn sink(&self) -> Arc<dyn pipeline::Sink> {
-        let Self::File(sink) = self;
-        sink.clone()
+        match self {
+            Self::File(sink) => sink.clone(),
+            Self::Http(sink) => sink.clone(),
+        }
     }
 
     /// Whether a write costs so little that waiting for more events is worth nothing.
@@ -115,19 +131,22 @@ impl SinkSettings {
     pub(crate) fn concurrency(&self) -> usize {
         match self {
             Self::File(_) => 1,
+            // Requests mostly wait; no order is promised between writes.
+            Self::Http(_) => 4,
         }
     }
 
     /// Is the destination usable?
     pub(crate) async fn check(&self) -> Result<(), pipeline::BoxError> {
-        let Self::File(sink) = self;
-        sink.check().await
+        self.sink().check().await
     }
 
     /// Gets ready before the first event, as far as that is possible: a failure shows again at the first write.
     pub(crate) async fn open(&self) -> Result<(), pipeline::SinkError> {
-        let Self::File(sink) = self;
-        sink.open().await
+        match self {
+            Self::File(sink) => sink.open().await,
+            Self::Http(_) => Ok(()),
+        }
     }
 }
 
