@@ -13,8 +13,14 @@ use crate::event::{EventBatch, EventMeta};
 /// A destination. Passive: it writes when asked and never sleeps, spawns, retries or batches.
 #[async_trait]
 pub trait Sink: Send + Sync + 'static {
-    /// Is the destination reachable with these credentials?
+    /// Is the destination reachable with these credentials? Delivers nothing.
     async fn check(&self) -> Result<(), BoxError>;
+
+    /// Gets ready before the first event, as far as that is possible: a destination that is not usable shows at the start
+    /// and not at the first event. A write must succeed without it.
+    async fn open(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Delivers. `Ok` only when everything that the [`Outcome`] does not name is durable there. After an error, or when
     /// cancelled, the same events come again: what was half written must not show twice or torn.

@@ -63,6 +63,10 @@ pub struct Progress {
     pub position: Position,
     /// Delivered ids of events before this second are needed no more; `i64::MIN` keeps all.
     pub prune_before: i64,
+    /// Time up to which collection is complete there, but for history that is still open.
+    pub complete_until: Option<Timestamp>,
+    /// When the API forgets the oldest events that are not collected there.
+    pub lost_from: Option<Timestamp>,
 }
 
 /// Which records were delivered, or are on their way.

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+/// The longest wait that the other side may ask for: a wrong clock or a slip of the pen must not stop delivery for days.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// The waits between attempts: doubling from `initial` to `max`, without limit in number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
@@ -33,11 +36,11 @@ impl Backoff {
     }
 
     /// The next wait: random between nothing and the bound (full jitter, so that many forwarders that failed together do
-    /// not come back together), but at least what the other side asked for.
+    /// not come back together), but at least what the other side asked for, up to [`LONGEST`].
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         self.attempts += 1;
         let bound = self.bounds.next().unwrap_or(self.retry.max);
-        bound.mul_f64(fastrand::f64()).max(asked.unwrap_or_default())
+        bound.mul_f64(fastrand::f64()).max(asked.unwrap_or_default().min(LONGEST))
     }
 
     /// Failures in a row so far.

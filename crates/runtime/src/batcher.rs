@@ -54,18 +54,16 @@ impl Batcher {
         self.oldest.map(|since| since + self.limits.max_age)
     }
 
-    /// Takes out one write's worth, at least one event if there is any. Stale parcels are dropped on the way.
-    pub(crate) fn take(&mut self) -> Vec<Parcel> {
+    /// Takes out one write's worth of at most `most` bytes, at least one event if there is any. Stale parcels are dropped on
+    /// the way.
+    pub(crate) fn take(&mut self, most: usize) -> Vec<Parcel> {
+        let most = self.limits.max_bytes.min(most);
         let (mut taken, mut events, mut bytes) = (Vec::new(), 0, 0);
         while let Some(mut parcel) = self.parcels.pop_front() {
             if parcel.is_stale() {
                 continue;
             }
-            let fits = fitting(
-                &parcel,
-                self.limits.max_events - events,
-                self.limits.max_bytes.saturating_sub(bytes),
-            );
+            let fits = fitting(&parcel, self.limits.max_events - events, most.saturating_sub(bytes));
             if fits < parcel.len() {
                 if fits > 0 || events == 0 {
                     taken.push(parcel.split_front(fits.max(1)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipeline::{CheckpointStore, StoreError};
+use pipeline::{CheckpointStore, DeadLetters, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -29,8 +29,17 @@ pub struct Pipeline {
     pub sinks: Vec<SinkSpec>,
     /// Where positions and delivered ids are remembered.
     pub store: Arc<dyn CheckpointStore>,
+    /// Where events are kept that a destination refuses.
+    pub dead_letters: Arc<dyn DeadLetters>,
     /// Bounds of the whole process.
     pub limits: Limits,
+}
+
+impl Pipeline {
+    /// Bytes that one stream may have in flight.
+    fn share(&self) -> usize {
+        self.limits.in_flight / self.streams.len().max(1)
+    }
 }
 
 /// Bounds of a run.
@@ -78,6 +87,11 @@ pub enum RunError {
     /// `--once` was asked to stop before its end.
     #[error("stopped before everything was collected and delivered; the next run goes on from there")]
     Stopped,
+    /// `--once` delivered everything but for events that a destination refused.
+    #[error(
+        "{0} events were refused by their destination and are kept as dead letters: see `towpath dead-letters list`"
+    )]
+    DeadLetters(u64),
     /// A task ended by a defect that a restart does not mend.
     #[error("a task of the runtime ended by a defect")]
     Defect(#[from] JoinError),
@@ -87,16 +101,20 @@ pub enum RunError {
 pub struct Engine {
     pipeline: Pipeline,
     status: Arc<Status>,
+    pressure: Pressure,
 }
 
 impl Engine {
     /// Prepares a run.
     pub fn new(pipeline: Pipeline) -> Self {
+        let pressure = Pressure::default();
+        let share = pipeline.share();
         let status = Status {
             sources: pipeline.streams.iter().map(|stream| SourceState::new(&stream.name)).collect(),
             sinks: pipeline.sinks.iter().map(|sink| SinkState::new(&sink.name)).collect(),
+            budgets: pipeline.streams.iter().map(|_| Budget::new(share, pressure.clone())).collect(),
         };
-        Self { pipeline, status: Arc::new(status) }
+        Self { pipeline, status: Arc::new(status), pressure }
     }
 
     /// The run's status.
@@ -110,10 +128,10 @@ impl Engine {
     /// # Errors
     /// The first stream that is beyond help stops the whole run.
     pub async fn run(self, until: Until, stop: CancellationToken) -> Result<(), RunError> {
-        let Pipeline { streams, sinks, store, limits } = self.pipeline;
-        let pressure = Pressure::default();
+        let share = self.pipeline.share();
+        let pressure = self.pressure;
+        let Pipeline { streams, sinks, store, dead_letters, limits } = self.pipeline;
         let abort = CancellationToken::new();
-        let share = limits.in_flight / streams.len().max(1);
 
         let mut channels = Vec::new();
         let mut sink_tasks = JoinSet::new();
@@ -123,6 +141,7 @@ impl Engine {
             sink_tasks.spawn(sink_task::run(
                 spec,
                 state.clone(),
+                dead_letters.clone(),
                 parcels_out,
                 pressure.clone(),
                 abort.clone(),
@@ -130,7 +149,8 @@ impl Engine {
         }
 
         let mut stream_tasks = JoinSet::new();
-        for (spec, state) in streams.into_iter().zip(&self.status.sources) {
+        let states = self.status.sources.iter().zip(&self.status.budgets);
+        for (spec, (state, budget)) in streams.into_iter().zip(states) {
             let wanted: Vec<_> =
                 channels.iter().filter(|(_, _, from, ..)| from.contains(&spec.name)).collect();
             let names: Vec<&str> = wanted.iter().map(|(name, ..)| name.as_str()).collect();
@@ -146,7 +166,7 @@ impl Engine {
             debug_assert_eq!(outlets.len(), wanted.len(), "each sink's view has an encoder");
             let context = Context {
                 store: store.clone(),
-                budget: Budget::new(share, pressure.clone()),
+                budget: budget.clone(),
                 chunk_bytes: Limits::chunk_bytes(share),
                 pressure: pressure.clone(),
                 retry: limits.retry,
@@ -193,6 +213,10 @@ impl Engine {
             if result.is_ok() {
                 result = ended.map_err(RunError::from);
             }
+        }
+        let refused = self.status.sinks.iter().map(|sink| sink.ledger().all_dead_lettered()).sum();
+        if result.is_ok() && refused > 0 && matches!(until, Until::CaughtUp { .. }) {
+            return Err(RunError::DeadLetters(refused));
         }
         result
     }

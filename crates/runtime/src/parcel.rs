@@ -3,26 +3,28 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pipeline::EventBatch;
+use pipeline::{EventBatch, EventMeta, Letter, LetterRecord, RawBatch, Reason, Timestamp};
 
-use crate::status::{SinkState, count};
+use crate::status::{Ledger, SinkState};
 use crate::tracker::Ack;
 
-/// A row of events of one batch for one sink. It counts itself into that sink's ledger: received when made, then either
-/// delivered or, when dropped, abandoned.
+/// A row of events of one batch for one sink. It books itself into that sink's ledger: received when made, then
+/// delivered, dead-lettered or, when dropped, abandoned.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     batch: Arc<EventBatch>,
+    /// The page that the events come from: a refused one is kept with its record.
+    page: Arc<RawBatch>,
     range: Range<usize>,
     ack: Option<Ack>,
     sink: Arc<SinkState>,
 }
 
 impl Parcel {
-    pub(crate) fn new(batch: Arc<EventBatch>, ack: Ack, sink: Arc<SinkState>) -> Self {
+    pub(crate) fn new(batch: Arc<EventBatch>, page: Arc<RawBatch>, ack: Ack, sink: Arc<SinkState>) -> Self {
         let range = 0..batch.events.len();
-        count(&sink.received, range.len());
-        Self { batch, range, ack: Some(ack), sink }
+        sink.book(|ledger| ledger.received += range.len() as u64);
+        Self { batch, page, range, ack: Some(ack), sink }
     }
 
     pub(crate) fn batch(&self) -> &Arc<EventBatch> {
@@ -39,11 +41,20 @@ impl Parcel {
 
     /// Bytes of the lines.
     pub(crate) fn bytes(&self) -> usize {
-        let events = &self.batch.events[self.range.clone()];
+        let events = self.events();
         match (events.first(), events.last()) {
             (Some(first), Some(last)) => (last.span.end - first.span.start) as usize + 1,
             _ => 0,
         }
+    }
+
+    /// When the oldest of its events happened.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.events().iter().map(|event| event.time).min()
+    }
+
+    fn events(&self) -> &[EventMeta] {
+        &self.batch.events[self.range.clone()]
     }
 
     /// Whether its stream has gone back to its saved position.
@@ -54,19 +65,63 @@ impl Parcel {
     /// Splits off the first `events`; both parts must be delivered.
     pub(crate) fn split_front(&mut self, events: usize) -> Self {
         let middle = self.range.start + events.min(self.range.len());
-        let ack = self.ack.as_ref().map(Ack::share);
-        let front =
-            Self { batch: self.batch.clone(), range: self.range.start..middle, ack, sink: self.sink.clone() };
+        let front = Self {
+            batch: self.batch.clone(),
+            page: self.page.clone(),
+            range: self.range.start..middle,
+            ack: self.ack.as_ref().map(Ack::share),
+            sink: self.sink.clone(),
+        };
         self.range.start = middle;
         front
     }
 
     /// The destination has all of it, durably.
-    pub(crate) fn delivered(mut self) {
+    pub(crate) fn delivered(self) {
+        let (events, bytes) = (self.len() as u64, self.bytes() as u64);
+        self.done(|ledger| {
+            ledger.delivered += events;
+            ledger.delivered_bytes += bytes;
+        });
+    }
+
+    /// The dead-letter store has all of it, durably.
+    pub(crate) fn dead_lettered(self, reason: &'static str) {
+        let events = self.len() as u64;
+        self.done(|ledger| *ledger.dead_lettered.entry(reason).or_default() += events);
+    }
+
+    fn done(mut self, entry: impl FnOnce(&mut Ledger)) {
         if let Some(ack) = self.ack.take() {
-            count(&self.sink.bytes, self.bytes());
-            count(&self.sink.delivered, self.range.len());
+            self.sink.book(entry);
             ack.done();
+        }
+    }
+
+    /// The letter for its first event, which the destination refused.
+    pub(crate) fn letter(&self, reason: &Reason, attempts: u32, time: Timestamp) -> Letter {
+        let events = &self.batch.events;
+        let event = &events[self.range.start];
+        let before = events[..self.range.start].iter().rev();
+        let fan_out = before.take_while(|other| other.record == event.record).count();
+        let line = event.span.start as usize..event.span.end as usize;
+        let record = self.page.records.get(event.record as usize).map(|record| LetterRecord {
+            text: self.page.body.slice(record.span.start as usize..record.span.end as usize),
+            id: record.id,
+            collected_at: self.page.collected_at,
+        });
+        Letter {
+            time,
+            origin: self.batch.origin.clone(),
+            sink: self.sink.name.clone(),
+            view: self.batch.view.clone(),
+            event_id: event.id,
+            fan_out: u32::try_from(fan_out).unwrap_or(u32::MAX),
+            reason: reason.kind.into(),
+            detail: reason.detail.clone(),
+            attempts,
+            sent: self.batch.ndjson.slice(line),
+            record,
         }
     }
 }
@@ -74,7 +129,8 @@ impl Parcel {
 impl Drop for Parcel {
     fn drop(&mut self) {
         if self.ack.is_some() {
-            count(&self.sink.abandoned, self.range.len());
+            let events = self.range.len() as u64;
+            self.sink.book(|ledger| ledger.abandoned += events);
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Backoff, Retry, rounded};
 use crate::budget::{Budget, Pressure};
 use crate::seen::{SeenInRun, store_panicked};
-use crate::status::{SourceState, chain, count};
+use crate::status::{SourceState, chain, count, present};
 use crate::tracker::{Safe, Tracker};
 
 /// Saves are at least this far apart unless somebody waits for them: each costs a flush of the disk.
@@ -105,7 +105,12 @@ impl Saver {
             self.state.set(|now| now.last_error = None);
         }
         count(&self.state.saves, 1);
-        self.state.set(|now| now.position = Some(progress.position.to_string()));
+        let now = present();
+        self.state.set(|state| {
+            state.position = Some(progress.position.to_string());
+            (state.delivered_until, state.lost_from) = (progress.complete_until, progress.lost_from);
+            state.last_save = Some(now);
+        });
         self.saved = progress;
         self.seen.saved(&ids);
         drop(permits);

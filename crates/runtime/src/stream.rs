@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline::{
-    BoxError, Checkpoint, CheckpointStore, Next, Position, Progress, RawBatch, Revision, SinkSet, Source,
-    SourceError, StoreError, Timestamp,
+    BoxError, Checkpoint, CheckpointStore, Next, Position, Progress, RawBatch, RecordId, Revision, SinkSet,
+    Source, SourceError, StoreError, Timestamp,
 };
+use telemetry::Repeated;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use crate::chunk::{Encoder, encode};
 use crate::parcel::Parcel;
 use crate::saver::{Saver, save};
 use crate::seen::{SeenInRun, store_panicked};
-use crate::status::{SinkState, SourceMode, SourceState, chain, count};
+use crate::status::{SinkState, SourceMode, SourceState, chain, count, present, source_failure};
 use crate::tracker::Tracker;
 
 /// A restart waits this long for writes that are under way: what they deliver need not be delivered again.
@@ -138,6 +139,7 @@ pub(crate) async fn run(spec: StreamSpec, context: Context) -> Result<(), Stream
                 count(&context.state.restarts, 1);
                 context.state.set(|now| {
                     now.mode = SourceMode::Retrying;
+                    now.failing_since.get_or_insert_with(present);
                     now.last_error = Some(reason.clone());
                 });
                 tracing::warn!(source = spec.name, reason, retry_in = ?rounded(wait), "stream goes back to its saved position");
@@ -195,6 +197,7 @@ async fn run_once(spec: &Arc<StreamSpec>, context: &Context) -> Result<RunEnd, S
     context.state.set(|now| {
         now.mode = SourceMode::Collecting;
         now.position = Some(opened.position.to_string());
+        (now.delivered_until, now.lost_from) = (opened.complete_until, opened.lost_from);
     });
 
     let tracker = Tracker::new();
@@ -373,51 +376,64 @@ async fn open(
 /// What to do after a failure of a source: how long to wait, or that waiting does not help.
 struct Patience {
     backoff: Backoff,
+    reported: Repeated,
     once: bool,
     paused: u32,
 }
 
 impl Patience {
     fn new(retry: Retry, once: bool) -> Self {
-        Self { backoff: Backoff::new(retry), once, paused: 0 }
+        Self { backoff: Backoff::new(retry), reported: Repeated::default(), once, paused: 0 }
     }
 
     fn succeeded(&mut self, state: &SourceState) {
-        if self.backoff.attempts() > 0 {
-            tracing::info!(
-                source = &*state.name,
-                attempts = self.backoff.attempts() + 1,
-                "source answers again"
-            );
+        if let Some(failures) = self.reported.succeeded() {
+            tracing::info!(source = &*state.name, failures, "source answers again");
         }
         self.backoff.reset();
         self.paused = 0;
     }
 
     fn failed(&mut self, error: SourceError, state: &SourceState) -> Result<Duration, SourceError> {
-        count(&state.errors, 1);
-        let (mode, asked) = match &error {
-            SourceError::Transient { retry_after, .. } => (SourceMode::Retrying, *retry_after),
-            SourceError::Paused { retry_after, .. } => (SourceMode::Paused, *retry_after),
+        let (mode, kind, asked) = match &error {
+            SourceError::Transient { retry_after, .. } => (SourceMode::Retrying, "transient", *retry_after),
+            SourceError::Paused { reason, retry_after, .. } => (SourceMode::Paused, *reason, *retry_after),
             SourceError::PositionLost(_) | SourceError::Fatal { .. } => return Err(error),
         };
+        state.failed(kind);
         let wait = self.backoff.next(asked);
-        let text = chain(&error);
-        let attempts = self.backoff.attempts();
+        let text = source_failure(&error);
         if mode == SourceMode::Paused {
             self.paused += 1;
             // A second refusal in a row, or a long wait, will not end soon: `--once` says so instead of hanging.
             if self.once && (self.paused > 1 || wait > ONCE_PATIENCE) {
                 return Err(error);
             }
-            if attempts.is_power_of_two() {
-                tracing::error!(source = &*state.name, attempts, retry_in = ?rounded(wait), error = text, "source is paused");
+        }
+        if let Some(not_logged) = self.reported.failed(std::time::Instant::now()) {
+            let retry_in = rounded(wait);
+            if mode == SourceMode::Paused {
+                tracing::error!(
+                    source = &*state.name,
+                    ?retry_in,
+                    not_logged,
+                    error = text,
+                    "source is paused"
+                );
+            } else {
+                tracing::warn!(
+                    source = &*state.name,
+                    ?retry_in,
+                    not_logged,
+                    error = text,
+                    "source failed; asks again"
+                );
             }
-        } else if attempts.is_power_of_two() {
-            tracing::warn!(source = &*state.name, attempts, retry_in = ?rounded(wait), error = text, "source failed; asks again");
         }
         state.set(|now| {
             now.mode = mode;
+            now.paused_for = (mode == SourceMode::Paused).then_some(kind);
+            now.failing_since.get_or_insert_with(present);
             now.last_error = Some(text);
         });
         Ok(wait)
@@ -497,12 +513,20 @@ impl Collector {
         count(&self.state.gaps, batch.gaps.len());
         for gap in &batch.gaps {
             let (from, to, reason) = (gap.from, gap.to, &*gap.reason);
+            count(&self.state.gap_seconds, usize::try_from(to.since(from).as_secs()).unwrap_or(usize::MAX));
             tracing::warn!(source = &*self.state.name, %from, %to, reason, "audit records of this time are not available");
         }
+        let times = batch
+            .records
+            .iter()
+            .map(|record| record.id.second)
+            .filter(|second| *second != RecordId::TIMELESS);
+        let newest = times.max().map(|second| Timestamp::from_millis(second.saturating_mul(1000)));
         self.state.set(|now| {
             now.mode = SourceMode::Collecting;
-            now.last_error = None;
-            now.last_success = Some(Timestamp::from_system(std::time::SystemTime::now()));
+            now.last_event_time = now.last_event_time.max(newest);
+            (now.paused_for, now.failing_since, now.last_error) = (None, None, None);
+            now.last_success = Some(present());
         });
     }
 }
@@ -551,7 +575,12 @@ async fn hand_out(mut work: HandOut) -> Result<(), String> {
             }
             let acks = work.tracker.track(position, chunk.ids, Some(permit), chunk.had, &numbers);
             for (outlet, ack) in outlets.into_iter().zip(acks) {
-                let parcel = Parcel::new(chunk.batches[outlet.encoder].clone(), ack, outlet.state.clone());
+                let parcel = Parcel::new(
+                    chunk.batches[outlet.encoder].clone(),
+                    page.clone(),
+                    ack,
+                    outlet.state.clone(),
+                );
                 if outlet.parcels.send(parcel).await.is_err() {
                     return Err(format!("sink {} has ended", outlet.state.name));
                 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn progress(n: u64) -> Progress {
-    Progress { position: Position::encode(&n), prune_before: i64::MIN }
+    Progress { position: Position::encode(&n), prune_before: i64::MIN, complete_until: None, lost_from: None }
 }
 
 fn id(n: u64) -> RecordId {

@@ -54,24 +54,13 @@ enum Output {
 }
 
 impl FileSink {
-    /// A sink that has not touched the disk yet: [`FileSink::open`] or the first write does.
+    /// A sink that has not touched the disk yet: [`Sink::open`] or the first write does.
     pub fn new(settings: FileSettings) -> Self {
         let output = match &settings.target {
             Target::StandardOutput => Output::StandardOutput(None),
             Target::File { path, rotation } => Output::File(Appender::new(path, *rotation)),
         };
         Self { settings, output: Arc::new(Mutex::new(output)) }
-    }
-
-    /// Opens the file now: creates and locks it and cuts off what a crash left of its last line. Call it at the start, so
-    /// that readers of the file need not wait for the first event. A failure is no reason to give up: every write tries
-    /// again.
-    ///
-    /// # Errors
-    /// Those of [`Sink::write`].
-    pub async fn open(&self) -> Result<(), SinkError> {
-        self.work(Output::prepare).await?;
-        Ok(())
     }
 
     /// Does blocking work with the output, away from the I/O threads. The lock travels with the work and comes back with
@@ -99,6 +88,13 @@ impl Sink for FileSink {
         let checked = spawn_blocking(move || place::check(&path, rotation)).await?;
         // As a `SinkError` it brings its remedy.
         checked.map_err(|failure| SinkError::from(failure).into())
+    }
+
+    /// Creates and locks the file and cuts off what a crash left of its last line, so that readers of the file need not wait
+    /// for the first event.
+    async fn open(&self) -> Result<(), SinkError> {
+        self.work(Output::prepare).await?;
+        Ok(())
     }
 
     async fn write(&self, events: &Write) -> Result<Outcome, SinkError> {

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use config::{Config, ProcessEnvironment, Report};
-use pipeline::{CheckpointStore, Timestamp, View};
+use checkpoint::FileStore;
+use config::{Config, DeadLetters as DeadLettersConfig, ProcessEnvironment, Report};
+use dead_letters::LetterStore;
+use pipeline::{CheckpointStore, DeadLetters, Timestamp, View};
 use runtime::{BatchLimits, Limits, Pipeline, Retry, SinkSpec, StreamSpec};
+use transform::UnknownActions;
 
 use crate::connectors::{self, SinkSettings, SourceSettings};
 use crate::failure::Failure;
@@ -56,10 +59,30 @@ pub(crate) fn read(path: &Path, text: &str) -> Result<Assembly, Failure> {
     Ok(Assembly { path: path.to_owned(), config, sources, sinks, warnings: report })
 }
 
+/// A pipeline, and what is looked at while it runs beside its own status.
+pub(crate) struct Assembled {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) dead_letters: Arc<dyn DeadLetters>,
+    /// By source, in the configured order.
+    pub(crate) unknown_actions: Vec<Arc<UnknownActions>>,
+}
+
 impl Assembly {
-    /// The pipeline of this configuration, saving to `store`.
-    pub(crate) fn pipeline(self, store: Arc<dyn CheckpointStore>) -> Result<Pipeline, Failure> {
+    /// Opens both stores in the data directory, which is thereby this process's own, and makes the pipeline.
+    pub(crate) fn open(self) -> Result<Assembled, Failure> {
+        let store = FileStore::open(&self.config.data_dir)?;
+        let DeadLettersConfig { dir, max_size } = &self.config.dead_letters;
+        let dead_letters = LetterStore::open(dir, max_size.get())?;
+        self.pipeline(Arc::new(store), Arc::new(dead_letters))
+    }
+
+    fn pipeline(
+        self,
+        store: Arc<dyn CheckpointStore>,
+        dead_letters: Arc<dyn DeadLetters>,
+    ) -> Result<Assembled, Failure> {
         let Self { config, sources, sinks, .. } = self;
+        let mut unknown_actions = Vec::new();
         let in_flight = usize::try_from(config.limits.in_flight.get())?;
         let views: Vec<Arc<View>> =
             config.sinks.iter().map(|sink| Arc::new(connectors::view(sink))).collect();
@@ -77,6 +100,7 @@ impl Assembly {
                 }
             }
             let encoders = made.transforms.encoders(&needed)?;
+            unknown_actions.push(made.transforms.unknown);
             streams.push(StreamSpec { name: source.name.clone(), source: made.make, encoders });
         }
         let spec = |((sink, settings), view): ((config::Sink, SinkSettings), Arc<View>)| SinkSpec {
@@ -92,7 +116,8 @@ impl Assembly {
         let sinks = config.sinks.into_iter().zip(sinks).zip(views).map(spec).collect();
         let drain_timeout = config.drain_timeout.get();
         let limits = Limits { in_flight, drain_timeout, retry: retry(&config.retry) };
-        Ok(Pipeline { streams, sinks, store, limits })
+        let pipeline = Pipeline { streams, sinks, store, dead_letters: dead_letters.clone(), limits };
+        Ok(Assembled { pipeline, dead_letters, unknown_actions })
     }
 }
 

@@ -221,6 +221,8 @@ pub(crate) struct SchemaArgs {
 pub(crate) enum SchemaOf {
     /// The configuration file.
     Config,
+    /// What `/status` of the admin server answers.
+    Status,
 }
 
 #[derive(Debug, Args)]

@@ -41,7 +41,8 @@ pub(crate) struct MadeSource {
 /// What a source's records are mapped with.
 pub(crate) struct Transforms {
     names: Arc<ActionNames>,
-    unknown: Arc<UnknownActions>,
+    /// Actions that no table knows.
+    pub(crate) unknown: Arc<UnknownActions>,
 }
 
 /// Reads and checks a source's block; what is hardly meant comes as warnings.
@@ -105,7 +106,15 @@ impl SourceSettings {
                 );
             }
         };
-        let wiring = Wiring { labels, page_bytes, action_names: Arc::new(action_names), ..Wiring::default() };
+        let source_name = name.to_owned();
+        let requested = move |status, took| telemetry::metrics::source_request(&source_name, status, took);
+        let wiring = Wiring {
+            labels,
+            page_bytes,
+            action_names: Arc::new(action_names),
+            requested: Arc::new(requested),
+            ..Wiring::default()
+        };
         let account = Account::new(settings, wiring);
         let name = name.to_owned();
         let make =
@@ -139,14 +148,6 @@ impl SinkSettings {
     /// Is the destination usable?
     pub(crate) async fn check(&self) -> Result<(), pipeline::BoxError> {
         self.sink().check().await
-    }
-
-    /// Gets ready before the first event, as far as that is possible: a failure shows again at the first write.
-    pub(crate) async fn open(&self) -> Result<(), pipeline::SinkError> {
-        match self {
-            Self::File(sink) => sink.open().await,
-            Self::Http(_) => Ok(()),
-        }
     }
 }
 

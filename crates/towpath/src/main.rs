@@ -1,6 +1,7 @@
 //! The `towpath` command. What it offers is in `cli`; each command has a module of its own in `commands`; `connectors` is
 //! the list of source and sink types, `assemble` puts a configuration together with them.
 
+mod admin;
 mod assemble;
 mod cli;
 mod commands;

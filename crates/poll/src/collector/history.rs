@@ -87,6 +87,13 @@ impl Collector {
         (from < to).then(|| Gap { from, to, reason: self.policy.kept() })
     }
 
+    /// When the API forgets the oldest moment that is not read yet. History without a known beginning does not count: it
+    /// begins where the API does.
+    pub(super) fn lost_from(&self) -> Option<Timestamp> {
+        let open = self.position.history.iter().filter_map(|range| range.from);
+        Some(open.chain(self.position.complete_until).min()?.plus(self.policy.retention?))
+    }
+
     /// A window is read: its range starts behind it.
     pub(super) fn close_window(&mut self, walk: &Walk) {
         if let Some(range) = self.position.history.first_mut() {

@@ -193,7 +193,12 @@ impl Collector {
 
     /// Where collection stands once everything given out so far is delivered.
     pub fn progress(&self) -> Progress {
-        Progress { position: pipeline::Position::encode(&self.position), prune_before: self.prune_before() }
+        Progress {
+            position: pipeline::Position::encode(&self.position),
+            prune_before: self.prune_before(),
+            complete_until: self.position.complete_until,
+            lost_from: self.lost_from(),
+        }
     }
 
     /// What an operator wants to know.

@@ -4,4 +4,5 @@
 
 mod crashes;
 mod delivery;
+mod refusals;
 mod support;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::{
-    BoxError, Checkpoint, CheckpointStore, EventDraft, EventOutcome, EventWriter, Gap, Next, Origin, Outcome,
-    Position, Progress, RawBatch, RawRecord, Record, RecordId, Revision, Save, Schema, Seen, SeenIds, Sink,
-    SinkError, SinkSet, Source, SourceError, SourceStatus, StoreError, Timestamp, Transform, View, Wait,
-    Write,
+    BoxError, Checkpoint, CheckpointStore, DeadLetters, EventDraft, EventOutcome, EventWriter, Gap, Letter,
+    LetterError, Next, Origin, Outcome, Position, Progress, RawBatch, RawRecord, Reason, Record, RecordId,
+    Revision, Save, Schema, Seen, SeenIds, Sink, SinkError, SinkSet, Source, SourceError, SourceStatus,
+    StoreError, Timestamp, Transform, View, Wait, Write,
 };
 use runtime::{
     BatchLimits, Encoder, Engine, Limits, Pipeline, Retry, RunError, SinkSpec, Status, StreamSpec, Until,
@@ -53,7 +53,12 @@ struct FakeSource {
 }
 
 fn progress(at: usize) -> Progress {
-    Progress { position: Position::encode(&at), prune_before: i64::MIN }
+    Progress {
+        position: Position::encode(&at),
+        prune_before: i64::MIN,
+        complete_until: None,
+        lost_from: None,
+    }
 }
 
 #[async_trait]
@@ -142,6 +147,8 @@ pub(crate) enum Act {
     Take,
     /// Takes all but these indices.
     TakeBut(Vec<u32>),
+    /// Takes all but these, which it refuses for good.
+    Refuse(Vec<u32>),
     Fail(SinkError),
     /// Takes everything, and fails all the same.
     TakeAndFail,
@@ -206,12 +213,68 @@ impl FakeSink {
     }
 
     pub(crate) fn has_all(&self, until: usize) -> bool {
-        self.taken.lock().unwrap().complete >= until
+        self.has_all_but(&[], until)
+    }
+
+    pub(crate) fn has_all_but(&self, letters: &[usize], until: usize) -> bool {
+        let taken = self.taken.lock().unwrap();
+        (taken.complete..until).all(|number| taken.set.contains(&number) || letters.contains(&number))
     }
 }
 
 pub(crate) fn transient(retry_after: Option<Duration>) -> SinkError {
     SinkError::Transient { retry_after, source: "the destination is busy".into() }
+}
+
+pub(crate) fn mapping() -> Reason {
+    Reason { kind: "mapping", detail: "field is no date".into() }
+}
+
+/// The destination refuses the write and does not say which event is at fault.
+pub(crate) fn refused() -> Act {
+    Act::Fail(SinkError::Rejected { reason: mapping() })
+}
+
+/// The numbers of the records whose events are written.
+pub(crate) fn numbers(events: &Write) -> Vec<usize> {
+    let number = |(batch, meta): (&pipeline::EventBatch, &pipeline::EventMeta)| {
+        std::str::from_utf8(batch.text(meta)).unwrap().parse().unwrap()
+    };
+    events.events().map(number).collect()
+}
+
+/// Dead letters in memory.
+#[derive(Default)]
+pub(crate) struct MemoryLetters {
+    pub(crate) letters: Mutex<Vec<Letter>>,
+    pub(crate) full: AtomicBool,
+}
+
+impl MemoryLetters {
+    /// The numbers of the records whose events are kept.
+    pub(crate) fn numbers(&self) -> Vec<usize> {
+        let letters = self.letters.lock().unwrap();
+        let mut numbers: Vec<usize> = letters
+            .iter()
+            .map(|letter| std::str::from_utf8(&letter.sent).unwrap().parse().unwrap())
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+impl DeadLetters for MemoryLetters {
+    fn keep(&self, letters: &[Letter]) -> Result<(), LetterError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(LetterError::Full { path: "memory".into(), max_size: 7 });
+        }
+        self.letters.lock().unwrap().extend_from_slice(letters);
+        Ok(())
+    }
+
+    fn count(&self, _: &str) -> u64 {
+        self.letters.lock().unwrap().len() as u64
+    }
 }
 
 #[async_trait]
@@ -225,14 +288,12 @@ impl Sink for FakeSink {
         tokio::time::sleep(self.delay).await;
         let act = (self.behaviour)(number, events);
         let left_out = match &act {
-            Act::TakeBut(indices) => indices.clone(),
+            Act::TakeBut(indices) | Act::Refuse(indices) => indices.clone(),
             _ => Vec::new(),
         };
-        if matches!(act, Act::Take | Act::TakeBut(_) | Act::TakeAndFail) {
-            let numbers = events.events().map(|(batch, meta)| {
-                std::str::from_utf8(batch.text(meta)).unwrap().parse::<usize>().unwrap()
-            });
-            let taken: Vec<usize> = numbers
+        if matches!(act, Act::Take | Act::TakeBut(_) | Act::Refuse(_) | Act::TakeAndFail) {
+            let taken: Vec<usize> = numbers(events)
+                .into_iter()
                 .enumerate()
                 .filter(|(n, _)| !left_out.contains(&(*n as u32)))
                 .map(|(_, number)| number)
@@ -242,6 +303,10 @@ impl Sink for FakeSink {
         match act {
             Act::Take => Ok(Outcome::default()),
             Act::TakeBut(retry) => Ok(Outcome { retry, ..Outcome::default() }),
+            Act::Refuse(indices) => Ok(Outcome {
+                rejected: indices.into_iter().map(|index| (index, mapping())).collect(),
+                ..Outcome::default()
+            }),
             Act::Fail(error) => Err(error),
             Act::TakeAndFail => Err(transient(None)),
             Act::Panic => panic!("a defect in the sink"),
@@ -255,8 +320,9 @@ pub(crate) struct MemoryStore {
     pub(crate) state: Mutex<Stored>,
     pub(crate) refuse: AtomicBool,
     pub(crate) api: Option<Arc<Api>>,
-    /// At every save, each of these must have every record before the position.
+    /// At every save, each of these must have every record before the position, but for those among the letters.
     pub(crate) sinks: Mutex<Vec<Arc<FakeSink>>>,
+    pub(crate) letters: Arc<MemoryLetters>,
     /// Saves that broke rule 1.
     pub(crate) violations: Mutex<Vec<String>>,
 }
@@ -299,7 +365,8 @@ impl CheckpointStore for MemoryStore {
             return Err(StoreError::Conflict { stream: stream.into(), expected, found });
         }
         let position: usize = save.position.decode().unwrap();
-        if !self.sinks.lock().unwrap().iter().all(|sink| sink.has_all(position)) {
+        let letters = self.letters.numbers();
+        if !self.sinks.lock().unwrap().iter().all(|sink| sink.has_all_but(&letters, position)) {
             self.violations
                 .lock()
                 .unwrap()
@@ -348,6 +415,7 @@ pub(crate) struct World {
     pub(crate) api: Arc<Api>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) sinks: Vec<Arc<FakeSink>>,
+    pub(crate) letters: Arc<MemoryLetters>,
     pub(crate) limits: Limits,
     pub(crate) batch: BatchLimits,
     pub(crate) eager: bool,
@@ -355,9 +423,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(api: Arc<Api>, sinks: Vec<Arc<FakeSink>>) -> Self {
+        let letters = Arc::<MemoryLetters>::default();
         let store = MemoryStore {
             api: Some(api.clone()),
             sinks: Mutex::new(sinks.clone()),
+            letters: letters.clone(),
             ..MemoryStore::default()
         };
         let retry = Retry { initial: Duration::from_millis(10), max: Duration::from_millis(200) };
@@ -365,6 +435,7 @@ impl World {
             api,
             store: Arc::new(store),
             sinks,
+            letters,
             limits: Limits { in_flight: 64 << 20, drain_timeout: Duration::from_secs(25), retry },
             batch: BatchLimits { max_events: 100, max_bytes: 1 << 20, max_age: Duration::from_millis(100) },
             eager: true,
@@ -392,7 +463,13 @@ impl World {
             retry: self.limits.retry,
         });
         let sinks = sinks.collect();
-        Engine::new(Pipeline { streams: vec![stream], sinks, store: self.store.clone(), limits: self.limits })
+        Engine::new(Pipeline {
+            streams: vec![stream],
+            sinks,
+            store: self.store.clone(),
+            dead_letters: self.letters.clone(),
+            limits: self.limits,
+        })
     }
 
     /// Runs until everything that exists is delivered.

@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use checkpoint::FileStore;
+use pipeline::Timestamp;
 use runtime::{Engine, Status, Until};
 use serde_json::Value;
 use simulator::{Faults, Postman};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{self, Watched};
 use crate::assemble;
 use crate::cli::DemoArgs;
 use crate::commands::run::{block_on, line};
@@ -47,7 +47,7 @@ fn clear() -> Result<(), Failure> {
     fs::create_dir_all(DIR).with_context(|| format!("create {DIR}"))?;
     let data = Path::new(DIR).join("data");
     // Refused while another demo runs here.
-    drop(FileStore::open_existing(&data)?);
+    drop(checkpoint::FileStore::open_existing(&data)?);
     for result in [fs::remove_file(OCSF), fs::remove_file(ECS), fs::remove_dir_all(&data)] {
         match result {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -74,9 +74,24 @@ async fn go(exit: bool) -> Result<(), Failure> {
         indented(&text.replace(api.key(), "…")),
     ));
     let assembly = assemble::read(Path::new("demo.yaml"), &text)?;
-    let store = FileStore::open(&assembly.config.data_dir)?;
-    let engine = Engine::new(assembly.pipeline(Arc::new(store))?);
+    let started = Timestamp::from_system(SystemTime::now());
+    let admin = assembly.config.admin.clone();
+    let assembled = assembly.open()?;
+    let engine = Engine::new(assembled.pipeline);
     let status = engine.status();
+    let watched = Watched {
+        status: status.clone(),
+        dead_letters: assembled.dead_letters,
+        unknown_actions: assembled.unknown_actions,
+        started,
+    };
+    let admin = admin::start(&admin, watched).await?;
+    if let Some(server) = &admin {
+        let address = server.address();
+        say(&format!(
+            "look on while it runs: http://{address}/status, http://{address}/metrics, http://{address}/readyz\n"
+        ));
+    }
     let drain = CancellationToken::new();
     let mut run = tokio::spawn(engine.run(Until::Stopped, drain.clone()));
 
@@ -129,8 +144,8 @@ async fn watch(api: &Postman, status: &Status, progress: &mut Progress, exit: bo
             && elapsed > since + GO_ON
         {
             api.set_rate(0.0);
-            let arrived =
-                records >= api.stats().events && status.sinks.iter().all(|sink| sink.in_flight() == 0);
+            let arrived = records >= api.stats().events
+                && status.sinks.iter().all(|sink| sink.ledger().in_flight() == 0);
             if arrived || elapsed > since + GO_ON + ARRIVE {
                 return;
             }
@@ -159,7 +174,7 @@ fn finish(api: &Postman, status: &Status) -> Result<(), Failure> {
             thousands(delivered.len() as u64),
             all.difference(&delivered).count() - missing,
         )?;
-        let failures = sink.errors.load(std::sync::atomic::Ordering::Relaxed);
+        let failures: u64 = sink.errors().values().sum();
         if failures > 0 {
             writeln!(report, "  {failures} writes failed and were repeated")?;
         }
@@ -188,7 +203,7 @@ fn finish(api: &Postman, status: &Status) -> Result<(), Failure> {
 fn configuration(api: &Postman) -> String {
     format!(
         "data_dir: {DIR}/data\n\
-         admin: {{ listen: off }}\n\
+         admin: {{ listen: 127.0.0.1:0 }}\n\
          retry: {{ initial: 100ms, max: 1s }}\n\
          sources:\n  \
            postman:\n    \

@@ -1,14 +1,13 @@
 //! `towpath run`
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use checkpoint::FileStore;
 use pipeline::Timestamp;
 use runtime::{Engine, Status, Until};
 
+use crate::admin::{self, Watched};
 use crate::assemble::{self, Assembly};
 use crate::cli::RunArgs;
 use crate::failure::Failure;
@@ -51,7 +50,6 @@ pub(crate) fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Resul
 async fn go(assembly: Assembly, until: Until) -> Result<(), Failure> {
     // First, so that no signal ends the process while it creates its store.
     let stop = stop::on_signal().context("listen for signals")?;
-    let store = FileStore::open(&assembly.config.data_dir)?;
     let names = |names: Vec<&str>| names.join(" ");
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -61,14 +59,25 @@ async fn go(assembly: Assembly, until: Until) -> Result<(), Failure> {
         sinks = names(assembly.config.sinks.iter().map(|sink| sink.name.as_str()).collect()),
         "towpath starts"
     );
-    for (sink, settings) in assembly.config.sinks.iter().zip(&assembly.sinks) {
-        if let Err(error) = settings.open().await {
-            let error = format!("{:#}", anyhow::Error::from(error));
-            tracing::error!(sink = sink.name, error, "sink is not usable yet; its events will be kept");
-        }
-    }
-    let engine = Engine::new(assembly.pipeline(Arc::new(store))?);
+    let started = Timestamp::from_system(SystemTime::now());
+    let admin = assembly.config.admin.clone();
+    let assembled = assembly.open()?;
+    let engine = Engine::new(assembled.pipeline);
     let status = engine.status();
+    let watched = Watched {
+        status: status.clone(),
+        dead_letters: assembled.dead_letters,
+        unknown_actions: assembled.unknown_actions,
+        started,
+    };
+    let _admin = match admin::start(&admin, watched).await {
+        // A run that ends by itself, started beside one that does not, can do without.
+        Err(error) if until != Until::Stopped => {
+            tracing::warn!(error = format!("{error:#}"), "this run has no admin server");
+            None
+        }
+        started => started?,
+    };
     let result = match until {
         Until::Stopped => engine.run(until, stop).await,
         Until::CaughtUp { .. } => with_progress(engine, until, stop).await,
@@ -126,6 +135,6 @@ pub(crate) fn line(status: &Status, elapsed: Duration) -> String {
 /// Records taken in, and events delivered, over all sources and sinks.
 pub(crate) fn totals(status: &Status) -> (u64, u64) {
     let records = status.sources.iter().map(|source| source.records.load(Ordering::Relaxed)).sum();
-    let delivered = status.sinks.iter().map(|sink| sink.delivered.load(Ordering::Relaxed)).sum();
+    let delivered = status.sinks.iter().map(|sink| sink.ledger().delivered).sum();
     (records, delivered)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::admin::status::StatusDocument;
 use crate::cli::{SchemaArgs, SchemaOf};
 use crate::connectors;
 use crate::failure::Failure;
@@ -14,7 +15,18 @@ pub(crate) fn config_schema() -> String {
     text
 }
 
+/// The JSON Schema of what `/status` answers.
+fn status_schema() -> String {
+    let schema = schemars::schema_for!(StatusDocument);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain data");
+    text.push('\n');
+    text
+}
+
 pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
-    let SchemaOf::Config = args.of;
-    Ok(std::io::stdout().write_all(config_schema().as_bytes())?)
+    let text = match args.of {
+        SchemaOf::Config => config_schema(),
+        SchemaOf::Status => status_schema(),
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
