@@ -44,6 +44,11 @@ impl KeptLetter {
     pub fn place(&self) -> Place {
         Place { file: self.file.clone(), id: self.id }
     }
+
+    /// The file that it was read from; a removal may have replaced it since.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
 }
 
 impl LetterFiles {

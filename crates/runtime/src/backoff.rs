@@ -24,20 +24,21 @@ impl Default for Retry {
 
 /// The state of one row of failures; a success ends the row.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     retry: Retry,
     bounds: ExponentialBackoff,
     attempts: u32,
 }
 
 impl Backoff {
-    pub(crate) fn new(retry: Retry) -> Self {
+    /// Before the first failure.
+    pub fn new(retry: Retry) -> Self {
         Self { retry, bounds: bounds(retry), attempts: 0 }
     }
 
     /// The next wait: random between nothing and the bound (full jitter, so that many forwarders that failed together do
     /// not come back together), but at least what the other side asked for, up to [`LONGEST`].
-    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
+    pub fn next(&mut self, asked: Option<Duration>) -> Duration {
         self.attempts += 1;
         let bound = self.bounds.next().unwrap_or(self.retry.max);
         bound.mul_f64(fastrand::f64()).max(asked.unwrap_or_default().min(LONGEST))
@@ -48,7 +49,8 @@ impl Backoff {
         self.attempts
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// A success ends the row.
+    pub fn reset(&mut self) {
         if self.attempts > 0 {
             *self = Self::new(self.retry);
         }

@@ -30,7 +30,7 @@ mod status;
 mod stream;
 mod tracker;
 
-pub use backoff::Retry;
+pub use backoff::{Backoff, Retry};
 pub use batcher::BatchLimits;
 pub use chunk::Encoder;
 pub use engine::{Engine, Limits, Pipeline, RunError, Until};

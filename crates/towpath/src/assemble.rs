@@ -127,7 +127,7 @@ fn page_bytes(share: usize) -> usize {
     (share / 8).clamp(64 << 10, 64 << 20)
 }
 
-fn batch_limits(batch: &config::Batch) -> BatchLimits {
+pub(crate) fn batch_limits(batch: &config::Batch) -> BatchLimits {
     BatchLimits {
         max_events: batch.max_events.get() as usize,
         max_bytes: usize::try_from(batch.max_bytes.get()).unwrap_or(usize::MAX),
@@ -135,6 +135,6 @@ fn batch_limits(batch: &config::Batch) -> BatchLimits {
     }
 }
 
-fn retry(retry: &config::Retry) -> Retry {
+pub(crate) fn retry(retry: &config::Retry) -> Retry {
     Retry { initial: retry.initial.get(), max: retry.max.get() }
 }

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Look at and edit the saved positions; refused while another process holds the data directory.
     Checkpoint(CheckpointArgs),
+    /// Look at events that a destination refused, deliver them again, or throw them away.
+    DeadLetters(DeadLettersArgs),
     /// Print a JSON Schema.
     Schema(SchemaArgs),
     /// Print shell completions.
@@ -208,6 +210,61 @@ pub(crate) enum CheckpointCommand {
         /// The source's name in the configuration.
         source: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    #[command(subcommand)]
+    pub(crate) command: DeadLettersCommand,
+
+    /// Only those of this sink.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) sink: Option<String>,
+
+    /// JSON instead of text on stdout.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// One line a letter: what was refused, when, by whom and why.
+    List,
+    /// Everything about one letter: the refusal, the vendor's record, and the event that was sent.
+    Show {
+        /// The letter's id, or the start of it.
+        id: String,
+    },
+    /// Deliver letters again, by today's mapping and configuration, and remove those that went through.
+    Replay {
+        #[command(flatten)]
+        which: WhichLetters,
+
+        /// How long to go on asking a sink that fails for the moment and takes nothing.
+        #[arg(long, value_name = "DURATION", default_value = "5m")]
+        timeout: HumanDuration,
+    },
+    /// Print all letters whole, one JSON object a line.
+    Export,
+    /// Throw letters away. They are delivered nowhere, and nothing asks back.
+    Purge {
+        #[command(flatten)]
+        which: WhichLetters,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhichLetters {
+    /// Ids of letters, or the starts of them.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+
+    /// All letters; with --sink, all of that sink.
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

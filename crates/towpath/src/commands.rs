@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod completions;
+pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod normalize;
 pub(crate) mod run;

@@ -165,6 +165,18 @@ impl Transforms {
     }
 }
 
+/// How records of a source of type `kind` are encoded in `view`, apart from any running source. `None` for a type that this
+/// binary does not have.
+pub(crate) fn transform_of(
+    kind: &str,
+    view: &View,
+) -> Option<Result<Box<dyn Transform>, transform::UnknownVersion>> {
+    match kind {
+        "postman" => Some(transform::postman(view, PostmanOptions::default())),
+        _ => None,
+    }
+}
+
 /// The encoding that a sink asks for.
 pub(crate) fn view(sink: &Sink) -> View {
     match sink.schema {

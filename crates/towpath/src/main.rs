@@ -55,6 +55,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Normalize(args) => commands::normalize::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Checkpoint(args) => commands::checkpoint::run(&args),
+        Command::DeadLetters(args) => commands::dead_letters::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

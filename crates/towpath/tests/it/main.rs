@@ -1,4 +1,5 @@
-//! The workspace's own shape, the generated schema, and the example configurations.
+//! The workspace's own shape, the generated schema, the example configurations, and commands on a directory of letters.
 
 mod architecture;
 mod config;
+mod dead_letters;
