@@ -177,7 +177,7 @@ impl HttpConfig {
     /// What is allowed but hardly meant, for `check` to print.
     pub fn warnings(&self) -> Vec<Invalid> {
         let mut doubts = Vec::new();
-        if let Ok(url) = destination(self.url.expose(), false)
+        if let Ok(url) = destination(self.url.expose(), self.secrets().travel())
             && url.scheme() == "http"
             && !is_loopback(&url)
         {

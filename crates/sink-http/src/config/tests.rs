@@ -126,6 +126,8 @@ fn what_is_hardly_meant_is_said() {
     }
     assert_eq!(doubts(r#"{"url": "http://10.0.0.1/"}"#), ["url"]);
     assert!(doubts(r#"{"url": "http://127.0.0.1/"}"#).is_empty());
+    // Then it is an error.
+    assert!(doubts(r#"{"url": "http://10.0.0.1/", "auth": {"bearer": "s3cret"}}"#).is_empty());
     let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB";
     let signed = |secrets: &str| format!(r#"{{"url": "https://a", "signing": {{"secrets": [{secrets}]}}}}"#);
     assert!(doubts(&signed(&format!(r#""whsec_{key}""#))).is_empty());
