@@ -8,6 +8,7 @@
 //! | `locked` | one data directory, one process |
 //! | `secrets` | the key is in no log, error or file |
 //! | `keys` | a wrong key pauses, and heals without a restart |
+//! | `network` | a destination over HTTP that does everything wrong in turn; probes, status, metrics, dead letters |
 //! | `once` | `run --once` and its exit status |
 //! | `usage` | wrong usage and configuration |
 //! | `store` | a damaged checkpoint store, a position of another host |
@@ -26,6 +27,7 @@ mod binary;
 mod chance;
 mod delivered;
 mod process;
+mod receiver;
 mod truth;
 mod workplace;
 
@@ -35,6 +37,7 @@ mod disk;
 mod keys;
 mod kills;
 mod locked;
+mod network;
 mod normalize;
 mod once;
 mod quiet;
