@@ -8,7 +8,8 @@
 //!
 //! # let place = tempfile::tempdir()?;
 //! # let dir = place.path().join("dead-letters");
-//! # let origin = Origin { source: "postman".into(), kind: "postman".into(), dataset: "postman.audit".into(), labels: vec![] };
+//! # let (source, kind, dataset) = ("postman".into(), "postman".into(), "postman.audit".into());
+//! # let origin = Origin { source, kind, dataset, labels: vec![] };
 //! # let letter = Letter {
 //! #     time: Timestamp::from_millis(0), origin: origin.into(), sink: "splunk".into(),
 //! #     view: View { schema: Schema::Ocsf, version: "1.8.0".into(), keep_raw: true }.into(),
@@ -40,9 +41,9 @@
 //! | [`Removal`] | a file's next version | yes | `removal.lock`: one at a time |
 //!
 //! A file appears under its name when it is whole and on the disk: written under a temporary name, flushed, renamed, and the
-//! directory flushed. A file with fewer letters comes the same way, under its own name with a smaller count, before the one that
-//! it replaces is deleted. So a crash leaves each letter in at least one whole file; of two versions the one with fewer
-//! letters counts (`name`), and the next removal deletes the other.
+//! directory flushed. A file with fewer letters comes the same way, under its own name with a smaller count, before the one
+//! that it replaces is deleted. So a crash leaves each letter in at least one whole file; of two versions the one with
+//! fewer letters counts (`name`), and the next removal deletes the other.
 //!
 //! # Modules
 //!

@@ -14,8 +14,8 @@
 //! floating point. Bytes that are not UTF-8 stand as `sent_base64` and `record_base64` instead. A gap's letter has no
 //! record. `second` is `null` for a record without a time.
 //!
-//! `v` grows with every change of the format; keys that this release does not know make a line unreadable, so that rewriting a
-//! letter never loses something.
+//! `v` grows with every change of the format; keys that this release does not know make a line unreadable, so that
+//! rewriting a letter never loses something.
 
 use std::borrow::Cow;
 use std::sync::Arc;

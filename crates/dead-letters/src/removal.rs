@@ -59,7 +59,8 @@ impl Removal {
     /// Locks the directory, which must exist, against other removals, and finishes what a removal that was cut off has left.
     ///
     /// # Errors
-    /// [`RemovalError::InUse`] while another process removes letters; [`RemovalError::Io`] when the directory cannot be written.
+    /// [`RemovalError::InUse`] while another process removes letters; [`RemovalError::Io`] when the directory cannot be
+    /// written.
     pub fn begin(dir: &Path) -> Result<Self, RemovalError> {
         let path = dir.join(LOCK_FILE);
         let mut options = OpenOptions::new();
@@ -81,8 +82,8 @@ impl Removal {
         Ok(removal)
     }
 
-    /// Notes in the lock file who has the lock. A full disk must not keep anybody from making room on it, so that a failure is no
-    /// failure of the removal.
+    /// Notes in the lock file who has the lock. A full disk must not keep anybody from making room on it, so that a failure
+    /// is no failure of the removal.
     fn sign(&self) {
         // One write of a fixed width over the old one: a reader finds one number or the other.
         let pid = format!("{:<10}\n", std::process::id());
@@ -91,8 +92,8 @@ impl Removal {
         }
     }
 
-    /// Makes the changes, durably. Lines that are not named, whatever they are, stay byte for byte. A letter that is not there any more
-    /// is none of those counted.
+    /// Makes the changes, durably. Lines that are not named, whatever they are, stay byte for byte. A letter that is not
+    /// there any more is none of those counted.
     ///
     /// # Errors
     /// The disk refuses. Some of the changes may have been made; what was not to be changed is all still there.

@@ -58,7 +58,6 @@ impl LetterStore {
         Ok(Self { dir: dir.to_owned(), max_size, state: Mutex::new(state) })
     }
 
-    /// Whether any letter or file is there that cannot be read is not looked at here: see [`LetterFiles`](crate::LetterFiles).
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

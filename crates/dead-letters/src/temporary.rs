@@ -1,8 +1,8 @@
 //! Files that are being written, and those that a crash left.
 //!
-//! Whoever writes a temporary file holds a lock on it, which ends with the process however it dies. So a temporary file that can be
-//! locked is a leftover. Between creating a file and locking it, it looks like one: its writer notices by the number of
-//! its names, and takes another.
+//! Whoever writes a temporary file holds a lock on it, which ends with the process however it dies. So a temporary file
+//! that can be locked is a leftover. Between creating a file and locking it, it looks like one: its writer notices by the
+//! number of its names, and takes another.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -16,7 +16,8 @@ use crate::directory;
 const PREFIX: &str = ".letters-";
 const SUFFIX: &str = ".tmp";
 
-/// Writes `text` to a new file with mode 0600 and a temporary name, and flushes it. Dropping it deletes it; `persist` gives it its name.
+/// Writes `text` to a new file with mode 0600 and a temporary name, and flushes it. Dropping it deletes it; `persist` gives
+/// it its name.
 pub(crate) fn write(dir: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = create(dir)?;
     io::Write::write_all(file.as_file_mut(), text)?;

@@ -15,8 +15,8 @@ pub(crate) struct Usage {
     pub(crate) bytes: u64,
     counts: HashMap<Box<str>, u64>,
     looked: Instant,
-    /// When the directory last changed, as far as the look can tell: `None` when it changed so shortly before that a change just
-    /// after would bear the same time.
+    /// When the directory last changed, as far as the look can tell: `None` when it changed so shortly before that a change
+    /// just after would bear the same time.
     settled: Option<SystemTime>,
 }
 

@@ -82,6 +82,7 @@ fn step(line: &str) -> Option<&'static str> {
         "write" if arguments.contains("kept") && !of_letters => Some("kept"),
         "write" if arguments.contains("removed") && !of_letters => Some("removed"),
         "write" if arguments.contains(".tmp>") => Some("write letters"),
+        "write" if of_letters => Some("write under a name that counts"),
         "fsync" | "fdatasync" if arguments.contains(".tmp>") => Some("flush a file"),
         "fsync" | "fdatasync" => Some("flush a directory"),
         "rename" | "renameat" | "renameat2" => Some("rename"),
