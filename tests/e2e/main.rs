@@ -8,6 +8,7 @@
 //! | `locked` | one data directory, one process |
 //! | `secrets` | the key is in no log, error or file |
 //! | `keys` | a wrong key pauses, and heals without a restart |
+//! | `mapping` | labels, holes in the history, the API's list of actions |
 //! | `network` | a destination over HTTP that does everything wrong in turn; probes, status, metrics, dead letters |
 //! | `once` | `run --once` and its exit status |
 //! | `usage` | wrong usage and configuration |
@@ -37,6 +38,7 @@ mod disk;
 mod keys;
 mod kills;
 mod locked;
+mod mapping;
 mod network;
 mod normalize;
 mod once;
