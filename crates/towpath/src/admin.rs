@@ -129,8 +129,8 @@ impl Admins {
         Ok(match request.uri().path() {
             "/livez" => live().await,
             "/readyz" => self.ready(),
-            "/metrics" => self.metrics(),
-            "/status" if self.may_read(&request) => self.status(),
+            "/metrics" => self.metrics().await,
+            "/status" if self.may_read(&request) => self.status().await,
             "/status" => {
                 let mut answer = text(
                     StatusCode::UNAUTHORIZED,
@@ -156,15 +156,25 @@ impl Admins {
         json(code, &health::Readiness { ready: reasons.is_empty(), reasons })
     }
 
-    fn metrics(&self) -> Answer {
-        let text = self.recorder.render(&self.watched, present());
+    async fn metrics(&self) -> Answer {
+        let (recorder, watched) = (self.recorder.clone(), self.watched.clone());
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        with_type(StatusCode::OK, kind, text)
+        let render = move || with_type(StatusCode::OK, kind, recorder.render(&watched, present()));
+        off_the_io_threads(render).await
     }
 
-    fn status(&self) -> Answer {
-        json(StatusCode::OK, &status::StatusDocument::of(&self.watched, present()))
+    async fn status(&self) -> Answer {
+        let watched = self.watched.clone();
+        off_the_io_threads(move || json(StatusCode::OK, &status::StatusDocument::of(&watched, present())))
+            .await
     }
+}
+
+/// Counting dead letters may read their directory.
+async fn off_the_io_threads(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    let failed =
+        |_| text(StatusCode::INTERNAL_SERVER_ERROR, "the state could not be read: a defect, see the log\n");
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(failed)
 }
 
 async fn live() -> Answer {
