@@ -186,6 +186,28 @@ impl HttpError {
     }
 }
 
+impl HttpError {
+    /// What to look at first where the configuration is new: failures that may pass by themselves, but come of a wrong
+    /// address more often. `None` where [`HttpError::remedy`] knows better, or waiting does.
+    pub fn suspicion(&self) -> Option<String> {
+        match self {
+            Self::Dns { server, .. } => {
+                Some(format!("check the host's name in {server}, and that this machine can resolve names"))
+            }
+            Self::Connect { server, .. } => {
+                Some(format!("check host and port of {server}, and the firewall or proxy on the way"))
+            }
+            Self::Proxy { wants_login: false, server, .. } => {
+                Some(format!("check `proxy`, and that it lets connections to {server} through"))
+            }
+            Self::Protocol { server, .. } => {
+                Some(format!("check scheme and port of {server}: another service may answer there"))
+            }
+            _ => None,
+        }
+    }
+}
+
 fn seconds(time: &Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }

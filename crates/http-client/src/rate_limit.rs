@@ -41,7 +41,7 @@ const HEADROOM: u64 = 20;
 /// ```
 #[derive(Debug)]
 pub struct RateLimiter {
-    /// The configured ceiling.
+    /// The lowest ceiling that was configured.
     per_minute: NonZeroU32,
     /// What the API's limit and window come to, less the headroom.
     granted_per_minute: Option<u32>,
@@ -97,6 +97,11 @@ impl RateLimiter {
             hold: None,
             refusals: 0,
         }
+    }
+
+    /// Another stream with the credential asks for at most `per_minute`: the lowest of the ceilings holds.
+    pub fn lower_ceiling(&mut self, per_minute: NonZeroU32) {
+        self.per_minute = self.per_minute.min(per_minute);
     }
 
     /// May a request go out now? If so, it counts as sent.
@@ -329,6 +334,16 @@ mod tests {
         limiter.observe(&headers(&[]), OK, now, wall());
         limiter.observe(&headers(&[]), TOO_MANY, now, wall());
         assert_eq!(wait(limiter.acquire(now), now).unwrap().0.as_secs(), 5);
+    }
+
+    #[test]
+    fn the_lowest_ceiling_holds_and_what_was_sent_counts() {
+        let (mut limiter, now) = limiter(5);
+        assert!((0..3).all(|_| limiter.acquire(now) == Permit::Ready));
+        limiter.lower_ceiling(NonZeroU32::new(3).unwrap());
+        limiter.lower_ceiling(NonZeroU32::new(9).unwrap());
+        assert_eq!(wait(limiter.acquire(now), now), Some((MINUTE, Limit::OwnCeiling)));
+        assert_eq!(limiter.acquire(now + MINUTE), Permit::Ready);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub mod identity;
 mod policy;
 pub mod position;
 
-pub use collector::{Collector, CollectorStatus, Failure, OpenError, Page, Request, Step, Taken};
+pub use collector::{Collector, CollectorStatus, Failure, HeldStart, OpenError, Page, Request, Step, Taken};
 pub use cursor::Cursor;
 pub use policy::{Granularity, Order, Policy, Start};
 pub use position::Identity;

@@ -185,6 +185,14 @@ impl fmt::Display for Range {
     }
 }
 
+/// A position that an operator has written, as it is saved: one line, its keys in the usual order.
+///
+/// # Errors
+/// What [`crate::Collector::open`] would refuse.
+pub fn accepted(written: &pipeline::Position, identity: &Identity) -> Result<pipeline::Position, OpenError> {
+    Position::read(written, identity).map(|position| pipeline::Position::encode(&position))
+}
+
 impl Position {
     /// Reads a saved position; another source's, a newer version's and one that makes no sense are refused.
     pub(crate) fn read(saved: &pipeline::Position, identity: &Identity) -> Result<Self, OpenError> {

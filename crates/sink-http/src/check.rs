@@ -1,7 +1,9 @@
 //! `check --connect`: is the endpoint there, and does it accept the credentials?
 
+use http_client::HttpError;
 use pipeline::SinkError;
 
+use crate::failure;
 use crate::policy::{self, Class};
 use crate::{HttpSink, Refusal, request};
 
@@ -11,7 +13,7 @@ impl HttpSink {
     pub(crate) async fn prove(&self) -> Result<(), SinkError> {
         let credentials = self.credentials.current();
         let question = request::question(&self.settings, &credentials);
-        let answer = self.client.deliver(&question).await.map_err(crate::failure::of_http_error)?;
+        let answer = self.client.deliver(&question).await.map_err(as_found)?;
         let status = answer.status.as_u16();
         let refusal = || Refusal::read(&self.settings.url, &answer, &credentials).into();
         match policy::class(status) {
@@ -24,5 +26,14 @@ impl HttpSink {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// While it runs, Towpath tries again by itself after these failures. Whoever checks a configuration has most likely written
+/// down a wrong address, and is told what to look at.
+fn as_found(error: HttpError) -> SinkError {
+    match error.suspicion() {
+        Some(remedy) => SinkError::Paused { reason: error.kind(), remedy, source: error.into() },
+        None => failure::of_http_error(error),
     }
 }

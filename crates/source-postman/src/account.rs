@@ -1,15 +1,16 @@
-//! A credential at Postman's API: one client, one rate limiter and one key, shared by all streams that use it and by
-//! every restart of them.
+//! A credential at Postman's API, as one source uses it: its client and its key, shared by every restart of the stream;
+//! what it may spend is shared with all sources that use the same key.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_client::header::HeaderName;
-use http_client::{Answer, HttpClient, HttpError, Limit, Permit, RateLimiter, Request, Url, secret_header};
+use http_client::{Answer, HttpClient, HttpError, Limit, Permit, Request, Url, secret_header};
 use pipeline::Timestamp;
 use settings::Secret;
 
+use crate::budget::{Budget, Budgets};
 use crate::config::{PostmanSettings, SinceFormat};
 
 /// See [`Wiring::action_names`].
@@ -34,10 +35,12 @@ pub struct Wiring {
     pub requested: Arc<Requested>,
     /// The time of day.
     pub clock: Arc<Clock>,
+    /// What keys may spend, shared by all sources of the process.
+    pub budgets: Arc<Budgets>,
 }
 
 impl Default for Wiring {
-    /// 1 MiB a page, the system's clock, nobody told of anything.
+    /// 1 MiB a page, the system's clock, nobody told of anything, nothing shared.
     fn default() -> Self {
         Self {
             labels: Vec::new(),
@@ -45,6 +48,7 @@ impl Default for Wiring {
             action_names: Arc::new(|_| {}),
             requested: Arc::new(|_, _| {}),
             clock: Arc::new(|| Timestamp::from_system(std::time::SystemTime::now())),
+            budgets: Arc::default(),
         }
     }
 }
@@ -54,11 +58,13 @@ pub struct Account {
     pub(crate) settings: PostmanSettings,
     pub(crate) wiring: Wiring,
     client: HttpClient,
-    limiter: Mutex<RateLimiter>,
+    budget: Arc<Budget>,
     key: Mutex<Key>,
     /// `since` is written as a date, because Postman refused a time or the user says so.
     dates: AtomicBool,
     requests: AtomicU64,
+    /// A `start` that has no effect was spoken of: once is enough, whatever restarts.
+    start_compared: AtomicBool,
     /// When the list of actions is to be read next; none is at the first occasion.
     actions_due: Mutex<Option<Instant>>,
 }
@@ -91,28 +97,31 @@ impl Account {
     pub fn new(settings: PostmanSettings, wiring: Wiring) -> Arc<Self> {
         Arc::new(Self {
             client: HttpClient::new(settings.client.clone()),
-            limiter: Mutex::new(RateLimiter::new(settings.requests_per_minute)),
+            budget: wiring.budgets.of(&settings),
             key: Mutex::new(Key { secret: settings.api_key.clone(), refused: false, generation: 0 }),
             dates: AtomicBool::new(settings.since_format == SinceFormat::Date),
             requests: AtomicU64::new(0),
+            start_compared: AtomicBool::new(false),
             actions_due: Mutex::new(None),
             settings,
             wiring,
         })
     }
 
-    /// Asks for `path` below the configured URL, if the rate limits allow it now. Any status is an answer.
+    /// Asks for `path` below the configured URL, after the requests with this key that are under way, if the rate
+    /// limits allow it then. Any status is an answer.
     pub(crate) async fn get(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
         body_cap: usize,
     ) -> Result<Answer, NoAnswer> {
+        let _turn = self.budget.turn().await;
         self.take_up_corrected_key();
         let mut request = Request::get(self.url(path, query), body_cap);
         let key = secret_header("api_key", &locked(&self.key).secret)?;
         request.headers.insert(HeaderName::from_static("x-api-key"), key);
-        if let Permit::NotBefore { at, because } = locked(&self.limiter).acquire(now()) {
+        if let Permit::NotBefore { at, because } = self.budget.limiter().acquire(now()) {
             let wait = at.saturating_duration_since(now());
             return Err(NoAnswer::Limited { wait, monthly: because == Limit::MonthlyQuota });
         }
@@ -122,7 +131,7 @@ impl Account {
         let status = answer.as_ref().ok().map(|answer| answer.status);
         (self.wiring.requested)(status.map(|status| status.as_u16()), now().saturating_duration_since(began));
         let answer = answer?;
-        locked(&self.limiter).observe(&answer.headers, answer.status, now(), self.time());
+        self.budget.limiter().observe(&answer.headers, answer.status, now(), self.time());
         if answer.status.is_success() {
             locked(&self.key).refused = false;
         }
@@ -142,7 +151,7 @@ impl Account {
 
     /// How long no request may go out.
     pub(crate) fn wait(&self) -> Duration {
-        match locked(&self.limiter).check(now()) {
+        match self.budget.limiter().check(now()) {
             Permit::Ready => Duration::ZERO,
             Permit::NotBefore { at, .. } => at.saturating_duration_since(now()),
         }
@@ -150,12 +159,12 @@ impl Account {
 
     /// The answer said in words that there were too many requests.
     pub(crate) fn refused(&self, wait: Option<Duration>) {
-        locked(&self.limiter).refused(wait, now());
+        self.budget.limiter().refused(wait, now());
     }
 
     /// The answer said in words that the month's quota is used up.
     pub(crate) fn monthly_quota_exhausted(&self) {
-        locked(&self.limiter).monthly_quota_exhausted(now());
+        self.budget.limiter().monthly_quota_exhausted(now());
     }
 
     /// The key was refused. True when its file holds another one by now, which the next request uses.
@@ -205,6 +214,11 @@ impl Account {
         self.settings.since_format == SinceFormat::Auto && !self.dates.fetch_xor(true, Ordering::Relaxed)
     }
 
+    /// Whether `start` is to be held against the position: true once.
+    pub(crate) fn compare_start(&self) -> bool {
+        !self.start_compared.swap(true, Ordering::Relaxed)
+    }
+
     pub(crate) fn actions_due(&self) -> bool {
         locked(&self.actions_due).is_none_or(|due| due <= now())
     }
@@ -218,7 +232,7 @@ impl Account {
     }
 
     pub(crate) fn remaining(&self) -> Option<u64> {
-        locked(&self.limiter).remaining()
+        self.budget.limiter().remaining()
     }
 
     pub(crate) fn time(&self) -> Timestamp {
@@ -238,6 +252,6 @@ fn now() -> Instant {
 }
 
 /// Every value behind these locks is whole at any moment, so a panic elsewhere does not spoil it.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,19 +2,24 @@
 
 use std::time::Duration;
 
+use http_client::HttpError;
 use pipeline::{Next, SourceError, Timestamp};
 use poll::Start;
 
 use crate::config::RETENTION;
-use crate::page::Page;
+use crate::page::{NotAPage, Page};
 use crate::source::PostmanSource;
 use crate::verdict;
 
 /// How far back the newest entry is looked for: over a large team's whole log Postman takes too long.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 86_400);
 
-/// The request is repeated when another key was found, and when `since` is to be written in the other form.
-const ATTEMPTS: usize = 3;
+/// The same where Postman keeps less than that.
+const SHORT_LOOK_BACK: Duration = Duration::from_secs(2 * 86_400);
+
+/// The request is repeated when another key was found, when `since` is to be written in the other form, and when it is to
+/// be later.
+const ATTEMPTS: usize = 4;
 
 /// Clocks that differ by less need no mention.
 const SAME_CLOCK: Duration = Duration::from_secs(120);
@@ -22,11 +27,16 @@ const SAME_CLOCK: Duration = Duration::from_secs(120);
 impl PostmanSource {
     /// Asks for one record and says what was seen.
     pub(crate) async fn prove(&mut self) -> Result<String, SourceError> {
+        self.ask().await.map_err(as_found)
+    }
+
+    async fn ask(&mut self) -> Result<String, SourceError> {
+        let mut look_back = LOOK_BACK;
         for _ in 0..ATTEMPTS {
             let now = self.account.time();
             let request = poll::Request {
                 kind: poll::position::Kind::Live,
-                since: Some(now.minus(LOOK_BACK)),
+                since: Some(now.minus(look_back)),
                 until: None,
                 cursor: None,
             };
@@ -35,11 +45,15 @@ impl PostmanSource {
                 Ok(answer) => {
                     let server_time = answer.date;
                     match Page::read(answer.body, &self.volatile) {
-                        Ok(page) => return Ok(self.describe(&page, server_time, now)),
+                        Ok(page) => return Ok(self.describe(&page, look_back, server_time, now)),
                         Err(error) => verdict::of_unreadable(error, server_time),
                     }
                 }
             };
+            if verdict.failure == Some(poll::Failure::BeforeRetention) {
+                look_back = SHORT_LOOK_BACK;
+                continue;
+            }
             match self.conclude(verdict)? {
                 Next::Wait(wait) if wait.duration.is_zero() => {}
                 Next::Wait(wait) => return Err(verdict::not_now(wait.duration)),
@@ -49,15 +63,23 @@ impl PostmanSource {
         Err(verdict::not_now(Duration::ZERO))
     }
 
-    fn describe(&self, page: &Page, server_time: Option<Timestamp>, now: Timestamp) -> String {
+    fn describe(
+        &self,
+        page: &Page,
+        look_back: Duration,
+        server_time: Option<Timestamp>,
+        now: Timestamp,
+    ) -> String {
         let mut words = format!("{} accepts the key", http_client::origin(&self.account.settings.url));
         if let Some(team) = page.teams().next() {
             words += &format!(" of team {team}");
         }
         words += &match page.identities.first() {
-            None => {
-                "; the log has no entry of the last 30 days yet: entries appear a few minutes after the action".to_owned()
-            }
+            None => format!(
+                "; the log has no entry of the last {} days yet: do something that is logged, such as making an API key, \
+                 and check again in a few minutes, as entries appear late",
+                look_back.as_secs() / 86_400
+            ),
             Some((_, None)) => "; the newest entry has no time that can be read".to_owned(),
             Some((_, Some(time))) => {
                 format!("; the newest entry is of {time}: entries may appear a few minutes after the action")
@@ -88,3 +110,21 @@ impl PostmanSource {
         words
     }
 }
+
+/// While it runs, Towpath asks again by itself after these failures. Whoever checks a configuration has most likely written
+/// down a wrong address, and is told what to look at.
+fn as_found(error: SourceError) -> SourceError {
+    let SourceError::Transient { retry_after, source } = error else { return error };
+    let suspicion = match source.downcast_ref::<HttpError>() {
+        Some(HttpError::TooLarge { .. }) => return verdict::record_too_large(source),
+        Some(error) => error.suspicion().map(|remedy| (error.kind(), remedy)),
+        None if source.is::<NotAPage>() => Some(("no_page", NO_PAGE.to_owned())),
+        None => None,
+    };
+    match suspicion {
+        Some((reason, remedy)) => SourceError::Paused { reason, remedy, retry_after, source },
+        None => SourceError::Transient { retry_after, source },
+    }
+}
+
+const NO_PAGE: &str = "if it says so again, check `url` and `proxy`: something else than Postman's API answers, such as a login page";

@@ -98,6 +98,8 @@ pub struct PostmanSettings {
     pub(crate) url: Url,
     pub(crate) client: ClientSettings,
     pub(crate) start: Start,
+    /// As the user wrote it.
+    pub(crate) start_text: String,
     pub(crate) poll_interval: Duration,
     pub(crate) requests_per_minute: NonZeroU32,
     pub(crate) overlap: Duration,
@@ -184,6 +186,7 @@ impl PostmanConfig {
                 url,
                 client: ClientSettings { tls: self.tls.clone(), proxy, timeout: self.timeout.get() },
                 start,
+                start_text: self.start.clone(),
                 poll_interval: self.poll_interval.get(),
                 requests_per_minute: self.requests_per_minute,
                 overlap: self.overlap.get(),

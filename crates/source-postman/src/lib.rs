@@ -1,7 +1,8 @@
 //! Collects Postman's team audit log. The crate's README tells the API's quirks and what is done about each.
 //!
 //! - [`PostmanConfig`] is what a user writes, [`PostmanConfig::validate`] checks it;
-//! - an [`Account`] is a credential at the API: one client, one rate limiter, one key, for all streams and restarts;
+//! - an [`Account`] is a credential at the API: one client, one key, for all restarts of a stream; [`Budgets`] are what
+//!   streams with the same key share: one rate limiter, one request at a time;
 //! - a [`PostmanSource`] is one stream, a [`pipeline::Source`].
 //!
 //! ```no_run
@@ -24,9 +25,10 @@
 //!
 //! # Code map
 //! `page` takes a page apart, `refusal` reads what is no page, `verdict` says what follows from it: the table to look at
-//! first. `account` sends requests, `source` puts the pieces together, `check` does so for `check --connect`.
+//! first. `account` sends requests, `budget` says when, `source` puts the pieces together, `check` does so for `check --connect`.
 
 mod account;
+mod budget;
 mod check;
 mod config;
 mod page;
@@ -35,5 +37,6 @@ mod source;
 mod verdict;
 
 pub use account::{Account, ActionNames, Clock, Requested, Wiring};
+pub use budget::Budgets;
 pub use config::{PostmanConfig, PostmanSettings, ResweepConfig, SinceFormat};
 pub use source::PostmanSource;

@@ -226,10 +226,24 @@ impl Source for PostmanSource {
         seen: Arc<dyn SeenIds>,
     ) -> Result<Progress, SourceError> {
         let settings = &self.account.settings;
-        let identity = Identity { source: "postman".to_owned(), host: host(settings) };
+        let identity = settings.identity();
         let now = self.account.time();
         let collector = Collector::open(policy(settings), identity, settings.start, resume.as_ref(), now)
             .map_err(|error| cannot_open(&self.origin.source, error))?;
+        if self.account.compare_start()
+            && let Some(held) = collector.other_start(settings.start, now)
+        {
+            let name = &*self.origin.source;
+            tracing::warn!(
+                source = name,
+                configured = settings.start_text,
+                holds = %held,
+                remedy = format!(
+                    "`towpath checkpoint reset {name}` collects from the new start, and repeats what was delivered"
+                ),
+                "`start` was changed and has no effect: it counts at the first run only"
+            );
+        }
         let progress = collector.progress();
         self.open = Some(Open { collector, seen });
         self.tenant_checked = None;
@@ -319,11 +333,31 @@ fn policy(settings: &PostmanSettings) -> Policy {
     }
 }
 
-/// The host that a position names. Postman's API has two names in the same region.
-fn host(settings: &PostmanSettings) -> String {
-    match settings.url.host_str().unwrap_or_default() {
-        "api.postman.com" => "api.getpostman.com".to_owned(),
-        host => host.to_owned(),
+impl PostmanSettings {
+    /// A position that an operator has written for this source, as it is saved.
+    ///
+    /// # Errors
+    /// It cannot be read, makes no sense, or is another place's.
+    pub fn position(&self, written: &Position) -> Result<Position, OpenError> {
+        poll::position::accepted(written, &self.identity())
+    }
+
+    /// Whose positions this source takes up.
+    fn identity(&self) -> Identity {
+        Identity { source: "postman".to_owned(), host: self.host().to_owned() }
+    }
+
+    /// Where a key counts.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.host(), self.url.port_or_known_default().unwrap_or_default())
+    }
+
+    /// Postman's API has two names in the same region.
+    fn host(&self) -> &str {
+        match self.url.host_str().unwrap_or_default() {
+            "api.postman.com" => "api.getpostman.com",
+            host => host,
+        }
     }
 }
 

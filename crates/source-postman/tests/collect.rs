@@ -477,3 +477,31 @@ async fn tls_and_proxy_of_the_configuration_are_used() {
     assert!(run.errors[0].contains("no connection to http://127.0.0.1:2: "), "{:?}", run.errors);
     assert!(!run.errors[0].contains("s3cret"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn sources_with_one_key_share_its_limit_and_take_turns() {
+    let second = Duration::from_secs(1);
+    let api = api(Faults { latency: second, ..Faults::none() }, 100).await;
+    let wiring = wiring();
+    let run = async |more| Run::open(account(&api, more, wiring.clone()), None).await.unwrap();
+    let mut first = run(r#", "requests_per_minute": 9"#).await;
+    let mut second_run = run(r#", "requests_per_minute": 6"#).await;
+    let began = tokio::time::Instant::now();
+    let (one, other) = tokio::join!(first.next(), second_run.next());
+    assert_eq!((word(&one), word(&other)), ("page".to_owned(), "page".to_owned()));
+    assert!(began.elapsed() >= 2 * second, "one request at a time: {:?}", began.elapsed());
+    for _ in 0..20 {
+        tokio::join!(first.next(), second_run.next()).0.unwrap();
+    }
+    assert!(began.elapsed() < 30 * second, "within the minute");
+    assert_eq!(api.requests().len(), 6, "the lower ceiling holds for both");
+
+    // Another key has a budget of its own.
+    let mut stranger = config(&api, "");
+    stranger.api_key = settings::Secret::new("PMAK-another".to_owned());
+    let stranger = Account::new(stranger.validate().unwrap(), wiring.clone());
+    assert_eq!(word(&Run::open(stranger, None).await.unwrap().next().await), "paused authentication");
+    // What goes together only by chance does not wait for one another.
+    let mut alone = Run::open(account(&api, "", driver::wiring()), None).await.unwrap();
+    assert_eq!(word(&alone.next().await), "page");
+}

@@ -11,7 +11,7 @@ use pipeline::{CheckpointStore, DeadLetters, Timestamp, View};
 use runtime::{BatchLimits, Limits, Pipeline, Retry, SinkSpec, StreamSpec};
 use transform::UnknownActions;
 
-use crate::connectors::{self, SinkSettings, SourceSettings};
+use crate::connectors::{self, Shared, SinkSettings, SourceSettings};
 use crate::failure::Failure;
 
 /// A configuration without an error, its connectors checked and made.
@@ -76,22 +76,32 @@ impl Assembly {
         self.pipeline(Arc::new(store), Arc::new(dead_letters))
     }
 
+    fn in_flight(&self) -> Result<usize, Failure> {
+        Ok(usize::try_from(self.config.limits.in_flight.get())?)
+    }
+
+    /// The most that one page may take: a part of its stream's share of the budget, so that reading a page is never what
+    /// fills the memory. The source asks for fewer records when a page is larger.
+    pub(crate) fn page_bytes(&self) -> Result<usize, Failure> {
+        let share = self.in_flight()? / self.config.sources.len().max(1);
+        Ok((share / 8).clamp(64 << 10, 64 << 20))
+    }
+
     fn pipeline(
         self,
         store: Arc<dyn CheckpointStore>,
         dead_letters: Arc<dyn DeadLetters>,
     ) -> Result<Assembled, Failure> {
+        let (in_flight, page_bytes) = (self.in_flight()?, self.page_bytes()?);
         let Self { config, sources, sinks, .. } = self;
         let mut unknown_actions = Vec::new();
-        let in_flight = usize::try_from(config.limits.in_flight.get())?;
         let views: Vec<Arc<View>> =
             config.sinks.iter().map(|sink| Arc::new(connectors::view(sink))).collect();
-        let mut streams = Vec::new();
-        let share = in_flight / config.sources.len().max(1);
+        let (mut streams, shared) = (Vec::new(), Shared::default());
         for (source, settings) in config.sources.iter().zip(sources) {
             let labels =
                 source.labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
-            let made = settings.make(&source.name, labels.collect(), page_bytes(share));
+            let made = settings.make(&source.name, labels.collect(), page_bytes, &shared);
             let wanted = config.sinks.iter().zip(&views).filter(|(sink, _)| sink.from.contains(&source.name));
             let mut needed: Vec<Arc<View>> = Vec::new();
             for (_, view) in wanted {
@@ -119,12 +129,6 @@ impl Assembly {
         let pipeline = Pipeline { streams, sinks, store, dead_letters: dead_letters.clone(), limits };
         Ok(Assembled { pipeline, dead_letters, unknown_actions })
     }
-}
-
-/// The most that one page may take: a part of its stream's share of the budget, so that reading a page is never what
-/// fills the memory. The source asks for fewer records when a page is larger.
-fn page_bytes(share: usize) -> usize {
-    (share / 8).clamp(64 << 10, 64 << 20)
 }
 
 pub(crate) fn batch_limits(batch: &config::Batch) -> BatchLimits {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use config::{Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
-use pipeline::{Schema, Timestamp, Transform, View};
+use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::Invalid;
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
-use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
+use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
 /// Every type that a configuration may name.
@@ -30,6 +30,12 @@ pub(crate) enum SourceSettings {
 pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
     Http(Arc<HttpSink>),
+}
+
+/// What sources of one process share.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    budgets: Arc<Budgets>,
 }
 
 /// What a source becomes.
@@ -90,8 +96,20 @@ fn read<C: serde::de::DeserializeOwned, S>(
 }
 
 impl SourceSettings {
+    /// A position that an operator has written for this source, as it is saved; or what is wrong with it.
+    pub(crate) fn position(&self, written: &Position) -> Result<Position, BoxError> {
+        let Self::Postman(settings) = self;
+        Ok(settings.position(written)?)
+    }
+
     /// Makes the source. `page_bytes` is the most that one page may take.
-    pub(crate) fn make(self, name: &str, labels: Vec<(Box<str>, Box<str>)>, page_bytes: usize) -> MadeSource {
+    pub(crate) fn make(
+        self,
+        name: &str,
+        labels: Vec<(Box<str>, Box<str>)>,
+        page_bytes: usize,
+        shared: &Shared,
+    ) -> MadeSource {
         let Self::Postman(settings) = self;
         let transforms = Transforms { names: Arc::default(), unknown: Arc::default() };
         let (names, source_name) = (transforms.names.clone(), name.to_owned());
@@ -113,6 +131,7 @@ impl SourceSettings {
             page_bytes,
             action_names: Arc::new(action_names),
             requested: Arc::new(requested),
+            budgets: shared.budgets.clone(),
             ..Wiring::default()
         };
         let account = Account::new(settings, wiring);
@@ -145,9 +164,14 @@ impl SinkSettings {
         }
     }
 
-    /// Is the destination usable?
-    pub(crate) async fn check(&self) -> Result<(), pipeline::BoxError> {
-        self.sink().check().await
+    /// Is the destination usable? If so, what was found.
+    pub(crate) async fn check(&self) -> Result<&'static str, BoxError> {
+        self.sink().check().await?;
+        Ok(match self {
+            Self::File(_) => "can be written",
+            // Whether it takes events shows only when it is sent some.
+            Self::Http(_) => "can be reached",
+        })
     }
 }
 

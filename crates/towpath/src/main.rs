@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod connectors;
 mod failure;
+mod pretty;
 mod progress;
 mod records;
 mod stop;

@@ -7,12 +7,14 @@
 //! | `failure` | what a failure changes: starting over, smaller windows, later starts |
 //! | `history` | the stretches that are still open, and the holes in them |
 //! | `clock` | whose time it is |
+//! | `start` | whether another start is asked for than holds |
 
 mod answer;
 mod begin;
 mod clock;
 mod failure;
 mod history;
+mod start;
 
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::policy::{Policy, Start};
 use crate::position::{Identity, Kind, Position, VERSION, Walk};
 use clock::Clock;
 use failure::FloorSearch;
+pub use start::HeldStart;
 
 /// Kept free between the API's retention and the start of a window, for the time that reading the window takes; also how
 /// exactly the floor of an API that keeps less than expected is looked for.
@@ -116,16 +119,16 @@ pub enum Failure {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is no position, or was edited into something else.
-    #[error("saved position cannot be read")]
+    #[error("position cannot be read")]
     Unreadable(#[source] serde_json::Error),
     /// It holds values that make no sense.
-    #[error("saved position makes no sense: {0}")]
+    #[error("position makes no sense: {0}")]
     Nonsense(String),
     /// It was written by a newer version.
-    #[error("saved position has version {0}, this Towpath reads version {VERSION}")]
+    #[error("position has version {0}, this Towpath reads version {VERSION}")]
     Newer(u32),
     /// It is another source's.
-    #[error("saved position belongs to {saved}, not to {configured}")]
+    #[error("position belongs to {saved}, not to {configured}")]
     Other {
         /// What the position names.
         saved: String,

@@ -1,8 +1,10 @@
 //! Positions are JSON that people read and edit; what makes no sense is refused, with a reason.
 
+use pipeline::Position;
+use poll::position::accepted;
 use poll::{OpenError, Policy, Start};
 
-use crate::conversation::{Conversation, DAY};
+use crate::conversation::{Conversation, DAY, HOUR, at, identity};
 
 /// As in the documentation of `poll::position`.
 const EXAMPLE: &str = r#"{"version": 1, "source": "postman", "host": "api.example", "tenant": "1234",
@@ -139,5 +141,48 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 #[test]
 fn a_newer_version_is_refused_even_if_it_cannot_be_read() {
     let error = talk().reopened(r#"{"version": 2, "streams": []}"#).unwrap_err();
-    assert_eq!(error.to_string(), "saved position has version 2, this Towpath reads version 1");
+    assert_eq!(error.to_string(), "position has version 2, this Towpath reads version 1");
+}
+
+#[test]
+fn another_start_is_told_where_it_can_be_told() {
+    let (now, week_ago) = (at("2026-11-20T10:00:00Z"), at("2026-11-13T10:00:00Z"));
+    for (held, asked, told) in [
+        (Start::All, Start::All, None),
+        (Start::All, Start::Now, Some("all")),
+        (Start::All, Start::Ago(DAY), Some("all")),
+        (Start::All, Start::At(week_ago), Some("all")),
+        (Start::At(week_ago), Start::All, Some("2026-11-13T10:00:00.000Z")),
+        (Start::At(week_ago), Start::At(week_ago), None),
+        (Start::At(week_ago), Start::At(week_ago.plus(HOUR)), Some("2026-11-13T10:00:00.000Z")),
+        (Start::Ago(7 * DAY), Start::At(week_ago), None),
+        (Start::Ago(7 * DAY), Start::Ago(7 * DAY), None),
+        // Later than the first run, an age asks for less than it did then.
+        (Start::Ago(7 * DAY), Start::Ago(DAY), None),
+        (Start::Ago(7 * DAY), Start::Now, None),
+        (Start::Now, Start::Now, None),
+        // By a clock that is hours off.
+        (Start::Now, Start::Ago(23 * HOUR), None),
+        (Start::Ago(7 * DAY), Start::Ago(30 * DAY), Some("2026-11-13T10:00:00.000Z")),
+    ] {
+        let position = Conversation::begin(Policy::default(), held).collector.progress().position;
+        let collector = talk().reopened(position.as_str()).unwrap();
+        let other = collector.other_start(asked, now).map(|start| start.to_string());
+        assert_eq!(other.as_deref(), told, "{held:?}, then {asked:?}");
+    }
+}
+
+#[test]
+fn what_an_operator_writes_is_held_against_the_same_rules_and_put_in_order() {
+    let accepted = |text: &str| accepted(&Position::from_json(text).unwrap(), &identity());
+    let position = accepted(EXAMPLE).unwrap();
+    let order =
+        ["version", "source", "host", "tenant", "start", "complete_until", "newest", "history", "walks"];
+    let places = order.map(|key| position.as_str().find(&format!("\"{key}\":")).unwrap());
+    assert!(places.is_sorted() && !position.as_str().contains('\n'), "{position}");
+    assert!(position.as_str().contains("\"cursor\":554891778,"), "{position}");
+    talk().reopened(position.as_str()).unwrap();
+    assert!(matches!(accepted("{}"), Err(OpenError::Unreadable(_))));
+    let elsewhere = EXAMPLE.replace("api.example", "elsewhere.example");
+    assert!(matches!(accepted(&elsewhere), Err(OpenError::Other { .. })));
 }

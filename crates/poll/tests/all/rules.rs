@@ -798,7 +798,7 @@ fn collection_14_another_sources_position_is_refused() {
     assert!(matches!(error, OpenError::Other { .. }));
     assert_eq!(
         error.to_string(),
-        "saved position belongs to source okta at api.example, not to source postman at api.example"
+        "position belongs to source okta at api.example, not to source postman at api.example"
     );
     assert!(matches!(refused("api.example", "api.eu.example"), OpenError::Other { .. }));
     assert!(matches!(refused("\"version\":1", "\"version\":2"), OpenError::Newer(2)));
@@ -811,7 +811,7 @@ fn collection_14_another_tenants_position_is_refused() {
     talk.restarts(MINUTE);
     talk.collector.set_tenant("1234").unwrap();
     let error = talk.collector.set_tenant("5678").unwrap_err();
-    assert_eq!(error.to_string(), "saved position belongs to tenant 1234, not to tenant 5678");
+    assert_eq!(error.to_string(), "position belongs to tenant 1234, not to tenant 5678");
     assert_eq!(talk.position()["tenant"], "1234");
 }
 

@@ -1,13 +1,16 @@
 //! `towpath check`
 
+mod fault;
+
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
+
+use pipeline::BoxError;
 
 use crate::assemble::{self, Assembly};
 use crate::cli::CheckArgs;
 use crate::commands::run::block_on;
-use crate::connectors;
+use crate::connectors::{self, Shared};
 use crate::failure::Failure;
 use crate::progress::thousands;
 
@@ -59,22 +62,19 @@ fn describe(assembly: &Assembly) -> Vec<String> {
 /// Tries each source and sink; all of them, whatever the first says.
 async fn connect(assembly: Assembly) -> Result<(), Failure> {
     let mut failed = 0;
+    let (page_bytes, shared) = (assembly.page_bytes()?, Shared::default());
     let Assembly { config, sources, sinks, .. } = assembly;
     for (source, settings) in config.sources.iter().zip(sources) {
-        let made = settings.make(&source.name, Vec::new(), 1 << 20);
+        let made = settings.make(&source.name, Vec::new(), page_bytes, &shared);
         let checked = async {
-            let mut source = (made.make)().map_err(|error| anyhow::anyhow!(error))?;
-            anyhow::Ok(source.check().await?)
+            let mut source = (made.make)()?;
+            Ok(source.check().await?)
         };
         failed += verdict("source", &source.name, tokio::time::timeout(PATIENCE, checked).await)?;
     }
     for (sink, settings) in config.sinks.iter().zip(sinks) {
-        let settings = Arc::new(settings);
-        let checked = async {
-            settings.check().await.map_err(|error| anyhow::anyhow!(error))?;
-            anyhow::Ok("can be written".to_owned())
-        };
-        failed += verdict("sink", &sink.name, tokio::time::timeout(PATIENCE, checked).await)?;
+        let checked = tokio::time::timeout(PATIENCE, settings.check()).await;
+        failed += verdict("sink", &sink.name, checked.map(|checked| checked.map(str::to_owned)))?;
     }
     if failed > 0 {
         return Err(anyhow::anyhow!("{failed} of the sources and sinks cannot be used").into());
@@ -82,10 +82,11 @@ async fn connect(assembly: Assembly) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints the line of a source or sink. Returns how many have failed.
 fn verdict(
     role: &str,
     name: &str,
-    checked: Result<anyhow::Result<String>, tokio::time::error::Elapsed>,
+    checked: Result<Result<String, BoxError>, tokio::time::error::Elapsed>,
 ) -> Result<usize, Failure> {
     let mut out = std::io::stdout().lock();
     let failed = match checked {
@@ -94,11 +95,11 @@ fn verdict(
             0
         }
         Ok(Err(error)) => {
-            writeln!(out, "FAILED  {role} {name}: {error:#}")?;
+            writeln!(out, "FAILED  {role} {name}: {}", fault::explain(&error))?;
             1
         }
         Err(_) => {
-            writeln!(out, "FAILED  {role} {name}: no answer within {} s", PATIENCE.as_secs())?;
+            writeln!(out, "FAILED  {role} {name}: {}", fault::silence(PATIENCE))?;
             1
         }
     };

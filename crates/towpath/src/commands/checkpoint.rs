@@ -6,9 +6,11 @@ use anyhow::{Context as _, anyhow};
 use checkpoint::FileStore;
 use pipeline::{CheckpointStore as _, Position, Revision, Save};
 
-use crate::assemble;
+use crate::assemble::{self, Assembly};
 use crate::cli::{CheckpointArgs, CheckpointCommand};
+use crate::connectors::SourceSettings;
 use crate::failure::Failure;
+use crate::pretty;
 use crate::progress::thousands;
 
 pub(crate) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
@@ -38,13 +40,11 @@ pub(crate) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
         }
         CheckpointCommand::Show { source } => {
             let saved = store.load(source)?.ok_or_else(|| unknown(&store, source))?;
-            let value: serde_json::Value = saved.position.decode().context("read the saved position")?;
-            writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+            let shown = pretty::indented(saved.position.as_str());
+            writeln!(out, "{}", shown.context("the saved position is not JSON")?)?;
         }
         CheckpointCommand::Set { source, json } => {
-            known_source(&assembly, source)?;
-            let position = Position::from_json(json)
-                .map_err(|error| Failure::Usage(format!("error: the position is not JSON: {error}")))?;
+            let position = written(known_source(&assembly, source)?, source, json)?;
             let expected = store.load(source)?.map_or(Revision::default(), |saved| saved.revision);
             let save = Save { position: &position, delivered: &[], prune_before: i64::MIN };
             let revision = store.save(source, save, expected)?;
@@ -61,13 +61,26 @@ pub(crate) fn run(args: &CheckpointArgs) -> Result<(), Failure> {
 }
 
 /// A position for a source that does not exist is a slip of the pen.
-fn known_source(assembly: &assemble::Assembly, source: &str) -> Result<(), Failure> {
-    let names: Vec<&str> = assembly.config.sources.iter().map(|source| source.name.as_str()).collect();
-    if names.contains(&source) {
-        return Ok(());
+fn known_source<'a>(assembly: &'a Assembly, source: &str) -> Result<&'a SourceSettings, Failure> {
+    let names = || assembly.config.sources.iter().map(|source| source.name.as_str());
+    if let Some((_, settings)) = names().zip(&assembly.sources).find(|(name, _)| *name == source) {
+        return Ok(settings);
     }
-    let names = names.join(", ");
+    let names = names().collect::<Vec<_>>().join(", ");
     Err(Failure::Usage(format!("error: the configuration has no source {source}; it has {names}")))
+}
+
+/// What the source would refuse at its next start is refused now.
+fn written(settings: &SourceSettings, source: &str, json: &str) -> Result<Position, Failure> {
+    let position = Position::from_json(json)
+        .map_err(|error| Failure::Usage(format!("error: the position is not JSON: {error}")))?;
+    settings.position(&position).map_err(|error| {
+        let error = anyhow!(error);
+        Failure::Usage(format!(
+            "error: {source} cannot take up this position, so nothing is changed: {error:#}; compare it with what \
+             `towpath checkpoint show {source}` prints"
+        ))
+    })
 }
 
 fn unknown(store: &FileStore, source: &str) -> anyhow::Error {

@@ -1,7 +1,6 @@
 //! `towpath dead-letters`: looking at letters, throwing them away; delivering them again is in `replay`.
 
 mod deliver;
-mod pretty;
 mod replay;
 mod select;
 mod show;

@@ -1,5 +1,8 @@
-//! The workspace's own shape, the generated schema, the example configurations, and commands on a directory of letters.
+//! The workspace's own shape, the generated schema, the example configurations, and what commands say.
 
 mod architecture;
+mod check;
+mod checkpoint;
 mod config;
-mod dead_letters;
+mod simulated;
+mod start;

@@ -5,8 +5,9 @@ use std::io::Write;
 
 use dead_letters::KeptLetter;
 
-use super::{Chosen, pretty, select};
+use super::{Chosen, select};
 use crate::failure::Failure;
+use crate::pretty;
 use crate::progress::thousands;
 
 pub(super) fn run(letters: Chosen, id: &str, json: bool) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// The text on indented lines; `None` when it is not JSON.
-pub(super) fn indented(json: &str) -> Option<String> {
+pub(crate) fn indented(json: &str) -> Option<String> {
     serde_json::from_str::<IgnoredAny>(json).ok()?;
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0;
