@@ -21,14 +21,15 @@ const RECORDS: usize = 500_000;
 /// Events of the output whose schema is checked.
 const CHECKED: usize = 400;
 
-struct World {
+/// A simulated API and a directory to work in.
+pub(crate) struct World {
     runtime: Runtime,
-    api: Postman,
-    dir: PathBuf,
+    pub(crate) api: Postman,
+    pub(crate) dir: PathBuf,
 }
 
 impl World {
-    fn new(work: &Path, name: &str, records: usize) -> Self {
+    pub(crate) fn new(work: &Path, name: &str, records: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let api =
@@ -40,11 +41,11 @@ impl World {
     }
 
     /// Writes the configuration; `sink` is the sink's own keys.
-    fn configure(&self, sink: &str) -> PathBuf {
+    pub(crate) fn configure(&self, sink: &str) -> PathBuf {
         let path = self.dir.join("towpath.yaml");
         let text = format!(
             "data_dir: {dir}/data\nadmin: {{ listen: off }}\nsources:\n  postman:\n    type: postman\n    url: {url}\n    \
-             api_key: {key}\n    requests_per_minute: 60000\nsinks:\n  archive: {{ type: file, {sink} }}\n",
+             api_key: {key}\n    requests_per_minute: 60000\nsinks:\n  archive: {{ {sink} }}\n",
             dir = self.dir.display(),
             url = self.api.url(),
             key = self.api.key(),
@@ -53,7 +54,7 @@ impl World {
         path
     }
 
-    fn command(&self, towpath: &Path, config: &Path, once: bool) -> Command {
+    pub(crate) fn command(&self, towpath: &Path, config: &Path, once: bool) -> Command {
         let mut command = Command::new(towpath);
         command.args(["run", "--log-level", "error", "--config"]).arg(config);
         if once {
@@ -73,7 +74,7 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
         let world = World::new(work, schema, RECORDS);
         let output = world.dir.join("events.ndjson");
         let config = world.configure(&format!(
-            "path: {}, schema: {schema}, rotate: {{ max_size: 100GiB }}",
+            "type: file, path: {}, schema: {schema}, rotate: {{ max_size: 100GiB }}",
             output.display()
         ));
         let cost = measure(&mut world.command(towpath, &config, true));
@@ -144,7 +145,7 @@ pub(crate) fn idle(towpath: &Path, work: &Path) {
     for round in 0..5 {
         let world = World::new(work, &format!("idle{round}"), 200);
         let output = world.dir.join("events.ndjson");
-        let config = world.configure(&format!("path: {}", output.display()));
+        let config = world.configure(&format!("type: file, path: {}", output.display()));
         let began = Instant::now();
         let child = world.command(towpath, &config, false).spawn().expect("towpath starts");
         while fs::metadata(&output).map_or(0, |file| file.len()) == 0 {
@@ -183,7 +184,7 @@ pub(crate) fn at_the_budget(towpath: &Path, work: &Path) {
     // The path is a directory: the sink pauses and keeps what it has.
     let output = world.dir.join("events.ndjson");
     fs::create_dir(&output).expect("a directory");
-    let config = world.configure(&format!("path: {}", output.display()));
+    let config = world.configure(&format!("type: file, path: {}", output.display()));
     let child = world.command(towpath, &config, false).spawn().expect("towpath starts");
     let mut requests = 0;
     let began = SystemTime::now();

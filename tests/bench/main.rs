@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "printing the figures is what this program is for")]
 
 mod collect;
+mod http;
 mod normalize;
 mod process;
 
@@ -25,6 +26,10 @@ fn main() {
     }
     if wanted("collect") {
         collect::throughput(&towpath, work.path());
+    }
+    if wanted("http") {
+        http::throughput(&towpath, work.path());
+        http::dead(&towpath, work.path());
     }
     if wanted("idle") {
         collect::idle(&towpath, work.path());

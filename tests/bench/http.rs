@@ -1,0 +1,140 @@
+//! `towpath run` into an HTTP endpoint on loopback that acknowledges at once, and into one that is dead.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::{sleep, spawn};
+use std::time::Duration;
+
+use flate2::bufread::GzDecoder;
+use serde_json::Value;
+
+use crate::collect::World;
+use crate::process::{measure, memory, peak_memory, stop};
+
+/// Records to deliver.
+const RECORDS: usize = 200_000;
+
+/// Keeps every body in a file, as it came, and says yes.
+struct Receiver {
+    url: String,
+    bodies: Arc<Mutex<File>>,
+}
+
+impl Receiver {
+    fn start(keep: &Path) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let url = format!("http://{}/events", listener.local_addr().expect("an address"));
+        let bodies = Arc::new(Mutex::new(File::create(keep).expect("a file")));
+        let kept = bodies.clone();
+        spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let bodies = kept.clone();
+                spawn(move || serve(stream, &bodies));
+            }
+        });
+        Self { url, bodies }
+    }
+}
+
+fn serve(mut stream: TcpStream, bodies: &Mutex<File>) -> Option<()> {
+    let mut input = BufReader::with_capacity(256 << 10, stream.try_clone().ok()?);
+    let mut body = Vec::new();
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if input.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        body.resize(length, 0);
+        input.read_exact(&mut body).ok()?;
+        bodies.lock().ok()?.write_all(&body).ok()?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
+    }
+}
+
+/// API → endpoint that acknowledges at once, plain and compressed.
+pub(crate) fn throughput(towpath: &Path, work: &Path) {
+    println!("http: {RECORDS} records, OCSF, to a receiver on loopback that acknowledges at once");
+    for compression in ["none", "gzip"] {
+        let world = World::new(work, &format!("http-{compression}"), RECORDS);
+        let keep = world.dir.join("bodies");
+        let receiver = Receiver::start(&keep);
+        let config =
+            world.configure(&format!("type: http, url: {}, compression: {compression}", receiver.url));
+        let cost = measure(&mut world.command(towpath, &config, true));
+        drop(receiver.bodies);
+        let events = validate(&world, &keep, compression);
+        println!(
+            "  {compression:<5} {:>8.0} events/s, {:.2} CPU s per million, peak RSS {:.1} MiB",
+            cost.per_second(events),
+            cost.cpu_per_million(events),
+            cost.peak_kib as f64 / 1024.0,
+        );
+        fs::remove_dir_all(&world.dir).expect("the directory is ours");
+    }
+    println!();
+}
+
+/// The bodies hold every record of the API; returns how many events they hold.
+fn validate(world: &World, bodies: &Path, compression: &str) -> u64 {
+    let bytes = fs::read(bodies).expect("the bodies can be read");
+    let mut text = Vec::new();
+    if compression == "gzip" {
+        // One member after the other.
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let mut decoder = GzDecoder::new(rest);
+            decoder.read_to_end(&mut text).expect("each body is gzip");
+            rest = decoder.into_inner();
+        }
+    } else {
+        text = bytes;
+    }
+    let mut ids = BTreeSet::new();
+    let mut events = 0;
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let event: Value = serde_json::from_slice(line).expect("each line is JSON");
+        ids.extend(event["metadata"]["original_event_uid"].as_str().map(str::to_owned));
+        events += 1;
+    }
+    assert!(ids == world.api.all_ids(), "{} of {RECORDS} records", ids.len());
+    events
+}
+
+/// Memory while many records wait behind a destination that is gone.
+pub(crate) fn dead(towpath: &Path, work: &Path) {
+    let world = World::new(work, "http-dead", RECORDS);
+    // Bound and closed again: nobody listens.
+    let address =
+        TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a free port");
+    let config = world.configure(&format!("type: http, url: \"http://{address}/events\""));
+    let child = world.command(towpath, &config, false).spawn().expect("towpath starts");
+    let mut requests = 0;
+    loop {
+        sleep(Duration::from_secs(3));
+        let now = world.api.requests().len();
+        if now == requests && now > 0 {
+            break;
+        }
+        requests = now;
+    }
+    println!(
+        "http: {RECORDS} records behind a dead destination: the source stops after {requests} pages, RSS {:.1} MiB, peak {:.1} MiB\n",
+        memory(&child) as f64 / 1024.0,
+        peak_memory(&child) as f64 / 1024.0,
+    );
+    stop(child);
+}
