@@ -13,6 +13,9 @@ use crate::suggest::{any_of, closest};
 /// Below this, not even a page of an API fits.
 const LEAST_IN_FLIGHT: ByteSize = ByteSize::kib(256);
 
+/// What was delivered is remembered in one bit for each sink of a source (`pipeline::SinkSet`).
+const MOST_SINKS: usize = 64;
+
 /// Checks a configuration as a whole. `sources` and `sinks` are those that are right in themselves.
 pub(crate) fn check(
     root: &Node,
@@ -47,6 +50,7 @@ pub(crate) fn check(
         }
     }
     unread(root, sources, sinks, out);
+    crowded(sources, sinks, out);
     destinations(sinks, out);
 }
 
@@ -153,10 +157,7 @@ fn unread(root: &Node, sources: &[Draft<'_>], sinks: &[Draft<'_>], out: &mut Vec
         return;
     }
     for source in sources {
-        let taken = |sink: &Draft<'_>| {
-            sink.keys.from.as_ref().is_none_or(|names| names.iter().any(|n| n == source.name()))
-        };
-        if !sinks.iter().any(taken) {
+        if !sinks.iter().any(|sink| takes_from(sink, source)) {
             let message = format!("no sink takes from the source `{}`", source.name());
             out.push(Finding::error(
                 &source.entry.key_span,
@@ -165,6 +166,27 @@ fn unread(root: &Node, sources: &[Draft<'_>], sinks: &[Draft<'_>], out: &mut Vec
             ));
         }
     }
+}
+
+/// A source that more sinks take from than can be told apart would not start.
+fn crowded(sources: &[Draft<'_>], sinks: &[Draft<'_>], out: &mut Vec<Finding>) {
+    for source in sources {
+        let Some(sink) = sinks.iter().filter(|sink| takes_from(sink, source)).nth(MOST_SINKS) else {
+            continue;
+        };
+        let name = source.name();
+        let message =
+            format!("more than {MOST_SINKS} sinks take from the source `{name}`, and this is one too many");
+        let help = format!(
+            "leave `{name}` out of the `from` of this sink and of those below, or move them to a Towpath of their own, with \
+             its own `data_dir`"
+        );
+        out.push(Finding::error(&sink.entry.key_span, message, help));
+    }
+}
+
+fn takes_from(sink: &Draft<'_>, source: &Draft<'_>) -> bool {
+    sink.keys.from.as_ref().is_none_or(|names| names.iter().any(|name| name == source.name()))
 }
 
 /// Two sinks of one type write to different places.

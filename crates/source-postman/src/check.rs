@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use http_client::HttpError;
 use pipeline::{Next, SourceError, Timestamp};
 use poll::Start;
 
 use crate::config::RETENTION;
-use crate::page::{NotAPage, Page};
+use crate::page::Page;
 use crate::source::PostmanSource;
 use crate::verdict;
 
@@ -27,7 +26,7 @@ const SAME_CLOCK: Duration = Duration::from_secs(120);
 impl PostmanSource {
     /// Asks for one record and says what was seen.
     pub(crate) async fn prove(&mut self) -> Result<String, SourceError> {
-        self.ask().await.map_err(as_found)
+        self.ask().await.map_err(verdict::of_check)
     }
 
     async fn ask(&mut self) -> Result<String, SourceError> {
@@ -110,21 +109,3 @@ impl PostmanSource {
         words
     }
 }
-
-/// While it runs, Towpath asks again by itself after these failures. Whoever checks a configuration has most likely written
-/// down a wrong address, and is told what to look at.
-fn as_found(error: SourceError) -> SourceError {
-    let SourceError::Transient { retry_after, source } = error else { return error };
-    let suspicion = match source.downcast_ref::<HttpError>() {
-        Some(HttpError::TooLarge { .. }) => return verdict::record_too_large(source),
-        Some(error) => error.suspicion().map(|remedy| (error.kind(), remedy)),
-        None if source.is::<NotAPage>() => Some(("no_page", NO_PAGE.to_owned())),
-        None => None,
-    };
-    match suspicion {
-        Some((reason, remedy)) => SourceError::Paused { reason, remedy, retry_after, source },
-        None => SourceError::Transient { retry_after, source },
-    }
-}
-
-const NO_PAGE: &str = "if it says so again, check `url` and `proxy`: something else than Postman's API answers, such as a login page";

@@ -4,12 +4,14 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http_client::{ClientSettings, Proxy, Url, endpoint};
+use http_client::{ClientSettings, Proxy, Url};
 use pipeline::Timestamp;
 use poll::Start;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{HumanDuration, Invalid, Secret, Tls};
+
+use crate::{address, quota};
 
 /// Collects Postman's team audit log (`GET /audit/logs`). Needs a team on the Enterprise plan.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -167,8 +169,7 @@ impl PostmanConfig {
             "is neither `all`, `now`, an age nor a moment",
             "write `all`, `now`, an age such as `7d`, or a moment such as `2026-11-01T00:00:00Z`",
         );
-        let url =
-            endpoint(&self.url).map_err(|e| wrong.push(Invalid::new("url", format!("is {e}"), e.remedy())));
+        let url = address::read(&self.url).map_err(|invalid| wrong.push(invalid));
         let proxy = self.proxy.as_ref().map(|proxy| Proxy::read(proxy.expose())).transpose();
         let proxy = proxy.map_err(|e| {
             wrong.push(Invalid::new(
@@ -232,17 +233,16 @@ impl PostmanConfig {
         if self.requests_per_minute.get() > 300 {
             doubt("requests_per_minute", "is above the 300 that Postman grants to a user", "write `240`");
         }
+        doubts.extend(address::doubt(&self.url));
+        doubts.extend(quota::doubt(&self.url, self.poll_interval.get(), self.resweep.every.get()));
         doubts
     }
 }
 
 impl PostmanSettings {
-    /// Requests in 30 days when little happens: one a poll, one a re-sweep.
-    pub fn requests_per_month(&self) -> u64 {
-        const MONTH: f64 = 30.0 * 86_400.0;
-        let (polls, sweeps) =
-            (MONTH / self.poll_interval.as_secs_f64(), MONTH / self.resweep.every.get().as_secs_f64());
-        (polls + sweeps) as u64
+    /// Requests in a month when little happens, held against what Postman's plans grant; for people.
+    pub fn cost(&self) -> String {
+        quota::cost(self.poll_interval, self.resweep.every.get())
     }
 }
 
@@ -368,6 +368,8 @@ mod tests {
             keys(r#"{"api_key": "abc", "start": "2026-12-01", "requests_per_minute": 301}"#),
             ["api_key", "start", "requests_per_minute"]
         );
+        assert_eq!(keys(r#"{"api_key": "PMAK-1", "poll_interval": "1s"}"#), ["poll_interval"]);
+        assert_eq!(keys(r#"{"api_key": "PMAK-1", "url": "https://gateway.example/postman"}"#), ["url"]);
         assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "365d"}"#), ["start"]);
         assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "2026-05-01"}"#), ["start"]);
         assert_eq!(keys(r#"{"api_key": "PMAK-1", "start": "2026-06-01"}"#), [""; 0]);

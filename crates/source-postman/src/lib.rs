@@ -25,13 +25,15 @@
 //!
 //! # Code map
 //! `page` takes a page apart, `refusal` reads what is no page, `verdict` says what follows from it: the table to look at
-//! first. `account` sends requests, `budget` says when, `source` puts the pieces together, `check` does so for `check --connect`.
+//! first. `config` is what a user writes, `address` its URL, `quota` what it costs; `account` sends requests, `budget` says when, `source` puts the pieces together, `check` does so for `check --connect`.
 
 mod account;
+mod address;
 mod budget;
 mod check;
 mod config;
 mod page;
+mod quota;
 mod refusal;
 mod source;
 mod verdict;

@@ -159,6 +159,24 @@ pub(crate) fn not_now(wait: Duration) -> SourceError {
     SourceError::Transient { retry_after: Some(wait), source: "Postman asks to come again later".into() }
 }
 
+/// While it runs, Towpath asks again by itself after these failures. Whoever checks a configuration has most likely written
+/// down a wrong address, and is told what to look at.
+pub(crate) fn of_check(error: SourceError) -> SourceError {
+    let SourceError::Transient { retry_after, source } = error else { return error };
+    let suspicion = match source.downcast_ref::<HttpError>() {
+        Some(HttpError::TooLarge { .. }) => return record_too_large(source),
+        Some(error) => error.suspicion().map(|remedy| (error.kind(), remedy)),
+        None if source.is::<NotAPage>() => Some(("no_page", NO_PAGE.to_owned())),
+        None => None,
+    };
+    match suspicion {
+        Some((reason, remedy)) => SourceError::Paused { reason, remedy, retry_after, source },
+        None => SourceError::Transient { retry_after, source },
+    }
+}
+
+const NO_PAGE: &str = "if it says so again, check `url` and `proxy`: something else than Postman's API answers, such as a login page";
+
 /// A page of one record passes the cap.
 pub(crate) fn record_too_large(source: BoxError) -> SourceError {
     let remedy =

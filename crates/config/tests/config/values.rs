@@ -238,3 +238,25 @@ fn comments_may_be_many_and_line_ends_of_any_kind() {
         assert_eq!(right(&text, &environment).sinks.len(), 1);
     }
 }
+
+#[test]
+fn more_sinks_than_can_be_told_apart_are_an_error_at_the_first_that_is_too_many() {
+    let text = |sinks: usize, more: &str| {
+        let sinks: String = (1..=sinks).map(|n| format!("  s{n}: {{ type: file, path: f{n} }}\n")).collect();
+        format!(
+            "sources:\n  p: {{ type: postman, api_key: '${{KEY}}' }}\n  q: {{ type: postman, api_key: '${{KEY}}' }}\n\
+             sinks:\n{sinks}{more}"
+        )
+    };
+    let environment = Fake::new(&[("KEY", "k")], &[]);
+    right(
+        &text(63, "  a: { type: file, path: a, from: [p] }\n  b: { type: file, path: b, from: [q] }\n"),
+        &environment,
+    );
+    let (_, report) = load(&text(65, "  a: { type: file, path: a, from: [q] }\n"), &environment);
+    let told: Vec<_> = report.diagnostics().iter().map(|told| (told.line, &*told.message)).collect();
+    let [(69, of_p), (69, of_q)] = told[..] else { panic!("{report}") };
+    assert!(of_p.starts_with("more than 64 sinks take from the source `p`"), "{of_p}");
+    assert!(of_q.starts_with("more than 64 sinks take from the source `q`"), "{of_q}");
+    assert!(report.to_string().contains("with its own `data_dir`"), "{report}");
+}

@@ -12,7 +12,6 @@ use crate::cli::CheckArgs;
 use crate::commands::run::block_on;
 use crate::connectors::{self, Shared};
 use crate::failure::Failure;
-use crate::progress::thousands;
 
 /// How long a source or sink may take to prove itself.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -43,14 +42,8 @@ fn describe(assembly: &Assembly) -> Vec<String> {
     ];
     for (source, settings) in config.sources.iter().zip(&assembly.sources) {
         let connectors::SourceSettings::Postman(settings) = settings;
-        let calls = settings.requests_per_month();
-        lines.push(format!(
-            "source {} ({}): {}, about {} requests a month when little happens",
-            source.name,
-            source.kind,
-            settings,
-            thousands(calls)
-        ));
+        let (name, kind) = (&source.name, source.kind);
+        lines.push(format!("source {name} ({kind}): {settings}, {}", settings.cost()));
     }
     for sink in &config.sinks {
         let view = connectors::view(sink);
