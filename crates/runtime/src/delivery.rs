@@ -411,6 +411,7 @@ impl Delivery {
         let now = std::time::Instant::now();
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(not_logged) = reported.failed(now) {
+            let not_logged = (not_logged > 0).then_some(not_logged);
             let retry_in = rounded(wait);
             if mode == SinkMode::Paused {
                 tracing::error!(

@@ -250,6 +250,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 pub(crate) fn sink_failure(error: &SinkError) -> String {
     match error {
         SinkError::Paused { remedy, source, .. } => format!("{}; {remedy}", chain(&**source)),
+        SinkError::Transient { source, .. } => chain(&**source),
         error => chain(error),
     }
 }
@@ -258,6 +259,7 @@ pub(crate) fn sink_failure(error: &SinkError) -> String {
 pub(crate) fn source_failure(error: &SourceError) -> String {
     match error {
         SourceError::Paused { remedy, source, .. } => format!("{}; {remedy}", chain(&**source)),
+        SourceError::Transient { source, .. } => chain(&**source),
         error => chain(error),
     }
 }

@@ -411,6 +411,7 @@ impl Patience {
             }
         }
         if let Some(not_logged) = self.reported.failed(std::time::Instant::now()) {
+            let not_logged = (not_logged > 0).then_some(not_logged);
             let retry_in = rounded(wait);
             if mode == SourceMode::Paused {
                 tracing::error!(
