@@ -1,7 +1,7 @@
 //! The delivery rules that the runtime keeps, each by a test of its name, on a paused clock.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::{Act, Api, FakeSink, World, transient};
@@ -85,20 +85,26 @@ async fn delivery_05_only_what_was_not_taken_is_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn delivery_05_a_paused_sink_keeps_its_events_and_heals() {
-    let sink = FakeSink::new(|write, _| {
-        let source = "no space left on device".into();
-        let error = SinkError::Paused { reason: "disk_full", remedy: "free some space".into(), source };
-        if write < 5 { Act::Fail(error) } else { Act::Take }
+    let full = Arc::new(AtomicBool::new(true));
+    let sink = FakeSink::new({
+        let full = full.clone();
+        move |_, _| {
+            let source = "no space left on device".into();
+            let error = SinkError::Paused { reason: "disk_full", remedy: "free some space".into(), source };
+            if full.load(Ordering::SeqCst) { Act::Fail(error) } else { Act::Take }
+        }
     });
     let world = World::new(Api::new(100, 30), vec![sink.clone()]);
     let engine = world.engine();
     let status = engine.status();
     let stop = CancellationToken::new();
     let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
-    sleep(Duration::from_millis(15)).await;
-    assert_eq!(status.sinks[0].now().mode, SinkMode::Paused);
-    assert_eq!(status.sinks[0].now().last_error.unwrap(), "no space left on device; free some space");
+    sleep(Duration::from_secs(5)).await;
+    let now = status.sinks[0].now();
+    assert_eq!((now.mode, now.paused_for), (SinkMode::Paused, Some("disk_full")));
+    assert_eq!(now.last_error.unwrap(), "no space left on device; free some space");
     assert_eq!(world.store.at(), 0);
+    full.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(5)).await;
     assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
     assert_eq!(sink.sorted(), numbers(100));
