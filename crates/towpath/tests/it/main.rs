@@ -1,6 +1,7 @@
 //! The workspace's own shape, the generated schema, the example configurations, and what commands say.
 
 mod architecture;
+mod budget;
 mod check;
 mod checkpoint;
 mod config;
