@@ -48,10 +48,30 @@ pub fn record_id(
     volatile: &Volatile,
 ) -> RecordId {
     let content = canonical_hash(text, volatile).unwrap_or_else(|| tagged(b'!', text.len(), xxh3_64(text)));
-    RecordId {
-        second: time.map_or(RecordId::TIMELESS, Timestamp::second),
-        native: native_id.map_or(content, |id| xxh3_64(id.as_bytes())),
-        content,
+    Content(content).record_id(native_id, time)
+}
+
+/// The content hash of a record that is one JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content(u64);
+
+impl Content {
+    /// Reads the JSON value that begins at byte `at` of `text`. Returns it with the place behind it, or nothing if there is
+    /// no JSON value that is understood: [`record_id`] takes any text. For a page whose records are to be found and
+    /// identified in one pass.
+    pub fn read(text: &str, at: usize, volatile: &Volatile) -> Option<(Self, usize)> {
+        let mut reader = Reader { bytes: text.as_bytes(), at, unescaped: Vec::new() };
+        let hash = reader.value(Some(volatile), 0)?;
+        Some((Self(hash), reader.at))
+    }
+
+    /// As [`record_id`].
+    pub fn record_id(self, native_id: Option<&str>, time: Option<Timestamp>) -> RecordId {
+        RecordId {
+            second: time.map_or(RecordId::TIMELESS, Timestamp::second),
+            native: native_id.map_or(self.0, |id| xxh3_64(id.as_bytes())),
+            content: self.0,
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod address;
 mod budget;
 mod check;
 mod config;
+mod outline;
 mod page;
 mod quota;
 mod refusal;

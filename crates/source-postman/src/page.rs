@@ -16,10 +16,12 @@ use std::ops::Range;
 use bytes::Bytes;
 use pipeline::{RecordId, Timestamp};
 use poll::Cursor;
-use poll::identity::{Volatile, record_id};
+use poll::identity::{Content, Volatile, record_id};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use crate::outline::{Outline, outline};
 
 /// A page as received.
 #[derive(Debug)]
@@ -147,6 +149,20 @@ impl Page {
         if u32::try_from(text.len()).is_err() {
             return Err(NotAPage::Size);
         }
+        if let Some(Outline { trails, next_cursor }) = outline(text, volatile) {
+            let records = trails.iter().map(|(span, _)| span.clone()).collect();
+            let identified = |(span, content): &(Range<u32>, Content)| {
+                let (id, time) = id_and_time(&text[span.start as usize..span.end as usize]);
+                (content.record_id(id.as_deref(), time), time)
+            };
+            let identities = trails.iter().map(identified).collect();
+            return Ok(Self { body, records, identities, next_cursor: cursor(next_cursor)? });
+        }
+        Self::split_any(text, body, volatile)
+    }
+
+    /// The same for whatever [`outline`] does not follow, and the one that says what is wrong.
+    fn split_any(text: &str, body: Bytes, volatile: &Volatile) -> Result<Self, NotAPage> {
         let wire: Wire<'_> = match serde_json::from_str(text) {
             Ok(wire) => wire,
             // Valid JSON of another form is another finding than a cut answer.
@@ -162,7 +178,7 @@ impl Page {
         let records = records.collect();
         let identities = trails.iter().map(|record| identity(record.get(), volatile)).collect();
         let in_meta = || serde_json::from_str::<Meta<'_>>(wire.meta?.get()).ok()?.next_cursor;
-        let next_cursor = cursor(wire.next_cursor.or_else(in_meta))?;
+        let next_cursor = cursor(wire.next_cursor.or_else(in_meta).map(RawValue::get))?;
         Ok(Self { body, records, identities, next_cursor })
     }
 
@@ -180,10 +196,14 @@ impl Page {
 }
 
 fn identity(text: &str, volatile: &Volatile) -> (RecordId, Option<Timestamp>) {
+    let (id, time) = id_and_time(text);
+    (record_id(text.as_bytes(), id.as_deref(), time, volatile), time)
+}
+
+fn id_and_time(text: &str) -> (Option<Cow<'_, str>>, Option<Timestamp>) {
     let head = head(text);
     let time = head.timestamp.and_then(scalar).and_then(|text| Timestamp::read(&text));
-    let id = head.id.and_then(scalar);
-    (record_id(text.as_bytes(), id.as_deref(), time, volatile), time)
+    (head.id.and_then(scalar), time)
 }
 
 /// A record that is no object has no head; it is told apart by its content.
@@ -206,8 +226,8 @@ fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-fn cursor(raw: Option<&RawValue>) -> Result<Option<Cursor>, NotAPage> {
-    match raw.map(RawValue::get) {
+fn cursor(raw: Option<&str>) -> Result<Option<Cursor>, NotAPage> {
+    match raw {
         Some(text) if text.starts_with(['{', '[']) => Err(NotAPage::Cursor),
         text => Ok(text.and_then(Cursor::from_json)),
     }
@@ -321,6 +341,20 @@ mod tests {
         }
         assert_eq!((ids[10].0.native, ids[10].1), (first.native, time), "of two ids the first counts");
         assert_eq!(ids[11].0.native, first.native, "an escaped id is the same id");
+    }
+
+    #[test]
+    fn both_ways_of_reading_a_page_find_the_same() {
+        let text = r#" { "trails" : [ {"id": 7, "timestamp": "2026-11-20T10:00:00.000Z", "data": {"actor": {"active": true}}} ,
+            {"id":"\u0037","a":[1,{"b":null}],"s":"]}\"\\"},7,"x",null,[1 , {}], {} ], "nextCursor": "abc", "n": {"a":[]} }"#;
+        let volatile = Volatile::new(crate::source::VOLATILE);
+        let body = Bytes::from_static(text.as_bytes());
+        assert!(outline(text, &volatile).is_some());
+        let quick = Page::split(text, body.clone(), &volatile).unwrap();
+        let general = Page::split_any(text, body, &volatile).unwrap();
+        assert_eq!((quick.records.len(), &quick.records), (7, &general.records));
+        assert_eq!(quick.identities, general.identities);
+        assert_eq!(quick.next_cursor, general.next_cursor);
     }
 
     #[test]
