@@ -5,5 +5,8 @@ mod budget;
 mod check;
 mod checkpoint;
 mod config;
+mod deploy;
+mod metrics;
 mod simulated;
 mod start;
+mod yaml;
