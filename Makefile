@@ -35,7 +35,7 @@ bench: ## throughput and cost; every output is validated before its figure is pr
 	TOWPATH_BIN=$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/towpath \
 	  $(CARGO) bench --locked -p e2e --bench figures
 
-docs: ## rewrite what is generated: config/schema.json, golden files
+docs: ## rewrite what is generated: config/schema.json, docs/metrics.md, golden files
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config
 
 install-tools: ## cargo-deny, if it is missing
