@@ -1,6 +1,7 @@
 //! What `README.md` promises, one file for each kind of trouble.
 
 mod cancellation;
+mod conformance;
 mod faults;
 mod neighbours;
 mod processes;

@@ -35,6 +35,8 @@ pub(super) struct Script(Arc<Mutex<State>>);
 struct State {
     calls: Vec<Call>,
     faults: VecDeque<(Call, Fault)>,
+    always: Option<(Call, Fault)>,
+    slow: Duration,
     held: bool,
 }
 
@@ -42,6 +44,16 @@ impl Script {
     /// The next call of this kind, after those planned before, goes this way.
     pub(super) fn plan(&self, call: Call, fault: Fault) {
         self.0.lock().unwrap().faults.push_back((call, fault));
+    }
+
+    /// Every call of this kind goes this way, those apart that are planned.
+    pub(super) fn always(&self, call: Call, fault: Option<Fault>) {
+        self.0.lock().unwrap().always = fault.map(|fault| (call, fault));
+    }
+
+    /// Every append takes so long.
+    pub(super) fn slow(&self, time: Duration) {
+        self.0.lock().unwrap().slow = time;
     }
 
     /// Calls wait until they are let go.
@@ -64,9 +76,14 @@ impl Script {
         while self.0.lock().unwrap().held {
             thread::sleep(Duration::from_millis(1));
         }
-        let faults = &mut self.0.lock().unwrap().faults;
+        let slow = self.0.lock().unwrap().slow;
+        if call == Call::Append {
+            thread::sleep(slow);
+        }
+        let State { faults, always, .. } = &mut *self.0.lock().unwrap();
         let planned = faults.iter().position(|(planned, _)| *planned == call);
-        match planned.and_then(|at| faults.remove(at)) {
+        let always = always.filter(|(always, _)| *always == call);
+        match planned.and_then(|at| faults.remove(at)).or(always) {
             Some((_, Fault::Fail(kind))) => Err(kind.into()),
             Some((_, Fault::Short(bytes))) => Ok(Some(bytes)),
             Some((_, Fault::None)) | None => Ok(None),

@@ -7,6 +7,7 @@ mod authority;
 mod bodies;
 mod cancellation;
 mod checking;
+mod conformance;
 mod connections;
 mod credentials;
 mod events;

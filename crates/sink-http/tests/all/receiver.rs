@@ -16,6 +16,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -65,12 +66,22 @@ pub(crate) struct Delivery {
     pub(crate) taken: bool,
 }
 
+/// What happens to deliveries that no reply is planned for.
+pub(crate) type Rule = Box<dyn FnMut(&[String]) -> Reply + Send>;
+
 #[derive(Default)]
 struct State {
     deliveries: Vec<Delivery>,
     violations: Vec<String>,
     heads: Vec<(String, HeaderMap)>,
     replies: VecDeque<Reply>,
+    rule: Option<Rule>,
+    /// Every request is answered so, before it is read.
+    refusal: Option<u16>,
+    /// Connections are closed at once.
+    away: bool,
+    tls: Option<TlsAcceptor>,
+    connections: Vec<AbortHandle>,
 }
 
 pub(crate) struct Receiver {
@@ -92,14 +103,21 @@ impl Receiver {
     async fn listen(protocol: Protocol, replies: Vec<Reply>, tls: Option<ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { replies: replies.into(), ..State::default() }));
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        let state = Arc::new(Mutex::new(State { replies: replies.into(), tls, ..State::default() }));
         let shared = state.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (protocol, state, tls) = (protocol.clone(), shared.clone(), tls.clone());
-                tokio::spawn(async move {
+                let (protocol, state) = (protocol.clone(), shared.clone());
+                let (tls, away) = {
+                    let state = shared.lock().unwrap();
+                    (state.tls.clone(), state.away)
+                };
+                if away {
+                    continue;
+                }
+                let connection = tokio::spawn(async move {
                     let service = service_fn(|request| answer(request, &protocol, &state));
                     let server = hyper::server::conn::http1::Builder::new();
                     // A client that goes away in the middle is what some tests are about.
@@ -111,6 +129,7 @@ impl Receiver {
                         },
                     }
                 });
+                shared.lock().unwrap().connections.push(connection.abort_handle());
             }
         });
         Self { address, state }
@@ -127,6 +146,12 @@ impl Receiver {
         state.deliveries.clone()
     }
 
+    /// What was taken so far, delivery by delivery.
+    pub(crate) fn taken_deliveries(&self) -> Vec<Delivery> {
+        let state = self.state.lock().unwrap();
+        state.deliveries.iter().filter(|delivery| delivery.taken).cloned().collect()
+    }
+
     /// What was taken so far, event by event.
     pub(crate) fn taken(&self) -> Vec<String> {
         self.deliveries().into_iter().filter(|delivery| delivery.taken).flat_map(|d| d.events).collect()
@@ -140,6 +165,36 @@ impl Receiver {
     /// Method and target, and headers, of all requests.
     pub(crate) fn heads(&self) -> Vec<(String, HeaderMap)> {
         self.state.lock().unwrap().heads.clone()
+    }
+
+    /// What happens from now on to deliveries that no reply is planned for.
+    pub(crate) fn rule(&self, rule: Option<Rule>) {
+        self.state.lock().unwrap().rule = rule;
+    }
+
+    /// Whether every request is refused before it is read, and with which status.
+    pub(crate) fn refuse(&self, status: Option<u16>) {
+        self.state.lock().unwrap().refusal = status;
+    }
+
+    /// Goes away, with all connections, or comes back.
+    pub(crate) fn away(&self, away: bool) {
+        self.state.lock().unwrap().away = away;
+        if away {
+            self.hang_up();
+        }
+    }
+
+    /// Who it is from the next connection on; there is none before.
+    pub(crate) fn identity(&self, tls: ServerConfig) {
+        self.state.lock().unwrap().tls = Some(TlsAcceptor::from(Arc::new(tls)));
+        self.hang_up();
+    }
+
+    fn hang_up(&self) {
+        for connection in self.state.lock().unwrap().connections.drain(..) {
+            connection.abort();
+        }
     }
 
     pub(crate) fn reply(&self, replies: Vec<Reply>) {
@@ -194,6 +249,10 @@ async fn answer(
     let authorised = protocol.auth.as_ref().is_none_or(|(name, value)| {
         headers.get(*name).is_some_and(|sent| sent.as_bytes() == value.as_bytes())
     });
+    let refusal = state.lock().unwrap().refusal;
+    if let Some(status) = refusal {
+        return reply(status, vec![], format!("no: {head} {headers:?}"));
+    }
     if !authorised {
         return reply(401, vec![], format!("who are you? {:?}", headers.get("authorization")));
     }
@@ -207,7 +266,10 @@ async fn answer(
             return reply(400, vec![], violation);
         }
     };
-    let next = state.lock().unwrap().replies.pop_front().unwrap_or(Reply::Take);
+    let next = {
+        let State { replies, rule, .. } = &mut *state.lock().unwrap();
+        replies.pop_front().unwrap_or_else(|| rule.as_mut().map_or(Reply::Take, |rule| rule(&events)))
+    };
     let taken = !matches!(next, Reply::Refuse(..));
     let id = headers["idempotency-key"].to_str().unwrap().to_owned();
     state.lock().unwrap().deliveries.push(Delivery { id, headers, body, events, taken });
@@ -273,8 +335,10 @@ fn decode(coding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn events(form: &str, text: &str) -> Result<Vec<String>, String> {
-    let object = |text: &str| match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
-        Ok(_) => Ok(text.to_owned()),
+    // By the grammar alone: what a lone surrogate stands for is nobody's affair here.
+    let object = |text: &str| match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) if value.get().starts_with('{') => Ok(text.to_owned()),
+        Ok(_) => Err(format!("{text:?} is no object")),
         Err(error) => Err(format!("{text:?} is no event: {error}")),
     };
     match form {

@@ -19,7 +19,8 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("runtime", 1, &["pipeline", "telemetry"]),
     ("encode", 1, &["pipeline"]),
     ("simulator", 1, &[]),
-    ("testkit", 1, &["pipeline", "simulator"]),
+    // The runtime, because a sink is only known to conform when the real one drives it.
+    ("testkit", 2, &["pipeline", "runtime", "simulator"]),
     ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),

@@ -1,0 +1,53 @@
+//! Which cases notice which defect.
+
+use crate::vault::Defect;
+
+/// Each defect with cases that must fail for it; in the order of the matrix.
+pub(crate) const TABLE: &[(Defect, &[&str])] = &[
+    (Defect::NeverDelivers, &["one_event", "restart", "replay", "run_delivers_everything_once"]),
+    (
+        Defect::AcknowledgesBeforeWriting,
+        &[
+            "one_event",
+            "run_delivers_everything_once",
+            "run_killed_anywhere",
+            "run_stopped_in_a_write",
+            "run_stopped_short",
+        ],
+    ),
+    (Defect::WritesTheWholeBatch, &["one_event", "many_parts"]),
+    (Defect::LosesTheLastPart, &["many_parts"]),
+    (Defect::TrimsText, &["odd_characters"]),
+    (Defect::ParsesNumbers, &["odd_characters", "run_delivers_everything_once"]),
+    (Defect::SendsEmptyWrites, &["empty_write"]),
+    (Defect::NeedsOpen, &["one_event"]),
+    (Defect::OpenStaysBroken, &["open_fails_then_heals"]),
+    (Defect::OpenDelivers, &["open_delivers_nothing"]),
+    (Defect::CheckDelivers, &["check_delivers_nothing"]),
+    (Defect::CheckSaysYes, &["check_delivers_nothing"]),
+    (Defect::CheckShowsTheToken, &["check_delivers_nothing", "secrets_never_show"]),
+    (Defect::ErrorsShowTheToken, &["retryable_failure", "secrets_never_show"]),
+    (Defect::PausesForEverything, &["retryable_failure", "answer_lost"]),
+    (Defect::PausesForNothing, &["terminal_failure", "auth_failure_heals", "run_with_a_paused_sink"]),
+    (Defect::StaysPaused, &["terminal_failure", "auth_failure_heals", "unreachable"]),
+    (Defect::CallsFailuresRefusals, &["retryable_failure"]),
+    (Defect::CallsPartsTaken, &["partial_acceptance", "run_through_troubles"]),
+    (Defect::CallsLostAnswersTaken, &["answer_lost"]),
+    (Defect::WaitsForEver, &["answer_lost"]),
+    (Defect::NewIdEachTime, &["replay", "answer_lost", "cancel_at_each_await"]),
+    (Defect::OneIdForAll, &["many_parts", "writes_at_once"]),
+    (Defect::SwallowsWhatIsTooLarge, &["oversize_batch", "oversize_event", "run_with_limits"]),
+    (Defect::AsksAgainForWhatIsTooLarge, &["oversize_batch", "oversize_event"]),
+    (Defect::SwallowsPoison, &["poison_event", "run_with_poison"]),
+    (Defect::NamesTheWrongEvent, &["poison_event"]),
+    (Defect::NamesEventsTwice, &["partial_acceptance"]),
+    (Defect::StaysBusyWhenDropped, &["cancel_at_each_await", "cancel_a_slow_write"]),
+    (Defect::TearsWhenDropped, &["cancel_at_each_await", "cancel_the_first_write"]),
+    (Defect::KeepsWhatWasDropped, &["cancel_at_each_await"]),
+    (Defect::ForgetsAtStart, &["restart"]),
+    (Defect::RefusesAtOnce, &["writes_at_once", "slow_destination"]),
+    (Defect::RemedyWithoutWords, &["terminal_failure"]),
+    (Defect::BreaksOnLargeWrites, &["large_write"]),
+    (Defect::CannotBeDroppedInOpen, &["cancel_open_and_check"]),
+    (Defect::GivesUpWhenSlow, &["slow_destination"]),
+];
