@@ -64,7 +64,6 @@ fn group(metric: &Metric) -> &'static str {
 fn reference() -> String {
     let mut page = PAGE.to_owned();
     let mut last = "";
-    // `towpath_event_latency_seconds` stands between sinks and the rest, and is of a sink.
     for metric in ALL {
         let group = group(metric);
         if group != last {
