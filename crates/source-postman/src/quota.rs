@@ -8,18 +8,9 @@ use settings::{HumanDuration, Invalid};
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
-/// A plan that has audit logs, and its calls to Postman's API a month.
-struct Plan {
-    name: &'static str,
-    calls: u64,
-}
-
-/// Only Enterprise plans have audit logs. Their numbers stood in Postman's price list (postman.com/pricing, "Postman API
-/// calls") before the plans changed in March 2026, and since; the smallest comes first.
-const PLANS: [Plan; 2] = [
-    Plan { name: "Enterprise plan of before March 2026", calls: 1_000_000 },
-    Plan { name: "Enterprise plan of today", calls: 10_000_000 },
-];
+/// The smallest monthly quota of calls that is reported of an Enterprise plan, the only kind that has audit logs. Postman's
+/// documentation names no number; contracts differ.
+const SMALLEST: u64 = 1_000_000;
 
 /// Requests in a month when little happens: each poll and each re-sweep finds one page. A re-sweep is begun by a poll.
 fn calls(poll_interval: Duration, resweep_every: Duration) -> u64 {
@@ -30,29 +21,30 @@ fn calls(poll_interval: Duration, resweep_every: Duration) -> u64 {
 /// For people: `about 43,920 requests a month when little happens: 4.4% of …`.
 pub(crate) fn cost(poll_interval: Duration, resweep_every: Duration) -> String {
     let calls = calls(poll_interval, resweep_every);
-    let shares = PLANS.map(|Plan { name, calls: granted }| {
-        format!("{:.1}% of the {} of an {name}", calls as f64 * 100.0 / granted as f64, grouped(granted))
-    });
-    format!("about {} requests a month when little happens: {}", grouped(calls), shares.join(", "))
+    format!(
+        "about {} requests a month when little happens: {:.1}% of {}, the smallest quota reported of an Enterprise plan",
+        grouped(calls),
+        calls as f64 * 100.0 / SMALLEST as f64,
+        grouped(SMALLEST)
+    )
 }
 
 /// What would use up the smallest quota before the month is over. A server on this machine has none of Postman's.
 pub(crate) fn doubt(url: &str, poll_interval: Duration, resweep_every: Duration) -> Option<Invalid> {
-    let [smallest, ..] = &PLANS;
     if poll_interval.is_zero() || Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
         return None;
     }
     let calls = calls(poll_interval, resweep_every);
-    if calls <= smallest.calls {
+    if calls <= SMALLEST {
         return None;
     }
-    let fits = |interval: &Duration| self::calls(*interval, resweep_every) <= smallest.calls;
+    let fits = |interval: &Duration| self::calls(*interval, resweep_every) <= SMALLEST;
     let interval = (1..).map(Duration::from_secs).find(fits)?;
     let message = format!(
-        "costs about {} requests a month even when little happens, more than the {} of an {}",
+        "costs about {} requests a month even when little happens, more than {}, the smallest quota reported of an \
+         Enterprise plan",
         grouped(calls),
-        grouped(smallest.calls),
-        smallest.name
+        grouped(SMALLEST)
     );
     let remedy = format!(
         "write `{}` or more, unless the team's quota is larger: Postman shows it under Resource Usage",
@@ -86,8 +78,8 @@ mod tests {
     fn polls_and_re_sweeps_are_held_against_the_plans_that_have_audit_logs() {
         assert_eq!(
             cost(60 * SECOND, HOUR),
-            "about 43,920 requests a month when little happens: 4.4% of the 1,000,000 of an Enterprise plan of before \
-             March 2026, 0.4% of the 10,000,000 of an Enterprise plan of today"
+            "about 43,920 requests a month when little happens: 4.4% of 1,000,000, the smallest quota reported of an \
+             Enterprise plan"
         );
         // A re-sweep waits for the next poll.
         assert_eq!((calls(HOUR, SECOND), calls(HOUR, HOUR), calls(HOUR, 24 * HOUR)), (1440, 1440, 750));
@@ -108,7 +100,7 @@ mod tests {
             if let (Some(doubt), Some(fitting)) = (doubt, fitting) {
                 assert_eq!(doubt.path, "poll_interval");
                 assert!(doubt.remedy.contains(fitting), "{poll:?} {every:?}: {doubt:?}");
-                assert!(doubt.message.contains("more than the 1,000,000 of an Enterprise plan"), "{doubt:?}");
+                assert!(doubt.message.contains("more than 1,000,000"), "{doubt:?}");
             }
         }
         assert!(doubt("http://127.0.0.1:8123", SECOND, HOUR).is_none());
