@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod conformance;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -34,7 +32,7 @@ fn names(dir: &Path) -> Vec<String> {
 
 #[test]
 fn conforms() {
-    conformance::store(|dir| Box::new(FileStore::open(dir).unwrap()));
+    testkit::store::conforms(|dir| Box::new(FileStore::open(dir).unwrap()));
 }
 
 #[test]

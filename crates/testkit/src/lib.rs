@@ -1,6 +1,7 @@
 //! What tests and benchmarks of several crates check with; never part of the product.
 //!
-//! `schema` has the published schemas of OCSF and ECS, [`sink`] what every sink must do.
+//! `schema` has the published schemas of OCSF and ECS, [`sink`] what every sink must do, [`source`] what every source
+//! must do, [`store`] what every checkpoint store must do.
 //!
 //! ```
 //! let errors = testkit::schema::check_ocsf("1.8.0", br#"{"class_uid": 3002}"#).unwrap_err();
@@ -9,3 +10,15 @@
 
 pub mod schema;
 pub mod sink;
+pub mod source;
+pub mod store;
+
+use std::any::Any;
+
+/// The words of a panic.
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or("a panic without words").to_owned(),
+    }
+}

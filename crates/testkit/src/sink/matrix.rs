@@ -116,12 +116,8 @@ async fn one(harness: Arc<dyn Harness>, case: Case) -> Ended {
 }
 
 fn message(error: tokio::task::JoinError) -> String {
-    let panic = match error.try_into_panic() {
-        Ok(panic) => panic,
-        Err(error) => return error.to_string(),
-    };
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or("a panic without words").to_owned(),
+    match error.try_into_panic() {
+        Ok(panic) => crate::message(panic),
+        Err(error) => error.to_string(),
     }
 }

@@ -1,17 +1,19 @@
-//! What every checkpoint store must do, whatever it is made of.
+//! What every checkpoint store must do, whatever it is made of: [`conforms`], called in a test of the store's crate.
+
+#![allow(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 use std::path::Path;
 
 use pipeline::{CheckpointStore, Position, RecordId, Revision, Save, SinkSet, StoreError};
 
 /// Opens the store that lives in a directory, creating it when there is none.
-pub(crate) type Open = fn(&Path) -> Box<dyn CheckpointStore>;
+pub type Open = fn(&Path) -> Box<dyn CheckpointStore>;
 
 /// Runs the whole suite, each part on a store of its own.
 ///
 /// # Panics
 /// When the store does not conform.
-pub(crate) fn store(open: Open) {
+pub fn conforms(open: Open) {
     for part in [
         an_empty_store_has_nothing,
         a_save_follows_the_revision_that_it_expects,
