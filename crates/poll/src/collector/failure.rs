@@ -169,3 +169,16 @@ impl Collector {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the API keeps ends later every minute, so a start may be refused that was accepted before.
+    #[test]
+    fn a_start_that_was_accepted_once_and_is_refused_now_is_not_asked_for_again() {
+        let (since, to) = (Timestamp::from_millis(1_000_000_000), Timestamp::from_millis(2_000_000_000));
+        let mut search = FloorSearch { accepted: Some(since), ..FloorSearch::default() };
+        assert!(search.later(since, to) > since);
+    }
+}

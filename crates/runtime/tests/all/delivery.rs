@@ -1,7 +1,7 @@
 //! The delivery rules that the runtime keeps, each by a test of its name, on a paused clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{Act, Api, FakeSink, World, transient};
@@ -345,4 +345,23 @@ async fn a_run_that_must_end_in_time_says_when_it_did_not() {
     let error = world.engine().run(until, CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, RunError::TimedOut(after) if after == time_out));
     assert_eq!(Arc::strong_count(&world.store), 1, "no task is left");
+}
+
+/// What the destination calls too large once is not sent again and again in that size.
+#[tokio::test(start_paused = true)]
+async fn the_size_that_fits_is_learned() {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let counted = refusals.clone();
+    let sink = FakeSink::new(move |_, events| {
+        if events.bytes() <= 40 {
+            return Act::Take;
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        Act::Fail(SinkError::TooLarge("more than 40 bytes".into()))
+    });
+    let world = World::new(Api::new(2000, 100), vec![sink.clone()]);
+    world.catch_up().await.0.unwrap();
+    assert!(sink.has_all(2000));
+    let refusals = refusals.load(Ordering::SeqCst);
+    assert!((1..60).contains(&refusals), "{refusals} writes were too large");
 }
