@@ -247,6 +247,8 @@ impl EventWriter {
     /// The batch, ready to share.
     pub fn finish(mut self, origin: Arc<Origin>, view: Arc<View>) -> EventBatch {
         self.rollback();
+        // The batch may be in flight for long, and counts with what it holds, not with what it had room for.
+        self.ndjson.shrink_to_fit();
         EventBatch { origin, view, ndjson: self.ndjson.into(), events: self.events, words: self.words.into() }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Delivery {
     /// No write begins before this: the destination asked for it.
     not_before: Mutex<Instant>,
     reported: Mutex<Repeated>,
+    /// The same for events kept aside.
+    letters_reported: Mutex<Repeated>,
 }
 
 /// Events to be sent together.
@@ -98,6 +100,7 @@ impl Delivery {
             fitting_bytes: AtomicUsize::new(usize::MAX),
             not_before: Mutex::new(Instant::now()),
             reported: Mutex::default(),
+            letters_reported: Mutex::default(),
         })
     }
 
@@ -346,10 +349,13 @@ impl Delivery {
             self.report(SinkMode::Paused, Some("dead_letter_store"), format!("{error}; {remedy}"), wait);
             sleep(wait).await;
         }
-        if let Some((_, reason)) = refused.first() {
+        let now = std::time::Instant::now();
+        let said = self.letters_reported.lock().unwrap_or_else(PoisonError::into_inner).failed(now);
+        if let (Some(not_logged), Some((_, reason))) = (said, refused.first()) {
             tracing::warn!(
                 sink = &*self.state.name,
                 events = refused.len(),
+                not_logged = (not_logged > 0).then_some(not_logged),
                 reason = reason.kind,
                 detail = &*reason.detail,
                 "destination refuses events; they are kept as dead letters, see `towpath dead-letters list`"

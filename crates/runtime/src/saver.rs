@@ -92,7 +92,10 @@ impl Saver {
                             "checkpoint cannot be saved; collection waits, nothing is lost"
                         );
                     }
-                    self.state.set(|now| now.last_error = Some(chain(&error)));
+                    self.state.set(|state| {
+                        state.last_error = Some(chain(&error));
+                        state.unsaved_since.get_or_insert_with(present);
+                    });
                     sleep(wait).await;
                     continue;
                 }
@@ -109,7 +112,7 @@ impl Saver {
         self.state.set(|state| {
             state.position = Some(progress.position.to_string());
             (state.delivered_until, state.lost_from) = (progress.complete_until, progress.lost_from);
-            state.last_save = Some(now);
+            (state.last_save, state.unsaved_since) = (Some(now), None);
         });
         self.saved = progress;
         self.seen.saved(&ids);

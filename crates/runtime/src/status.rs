@@ -83,6 +83,8 @@ pub struct SourceNow {
     pub last_success: Option<Timestamp>,
     /// When the position was last saved.
     pub last_save: Option<Timestamp>,
+    /// Since when it cannot be saved, if it cannot.
+    pub unsaved_since: Option<Timestamp>,
     /// The saved position.
     pub position: Option<String>,
     /// Time up to which everything is collected and delivered, but for history that is still open.

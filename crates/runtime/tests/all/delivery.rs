@@ -304,8 +304,10 @@ async fn a_store_that_cannot_save_holds_the_stream_and_heals() {
     let stuck = sink.taken().len();
     assert!(stuck < 10_000, "collection waits: {stuck}");
     assert!(status.sources[0].now().last_error.unwrap().contains("disk full"));
+    assert!(status.sources[0].now().unsaved_since.is_some(), "which is no readiness if it lasts");
     world.store.refuse.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(30)).await;
+    assert_eq!(status.sources[0].now().unsaved_since, None);
     assert_eq!(sink.sorted(), numbers(20_000));
     stop.cancel();
     run.await.unwrap().unwrap();

@@ -39,6 +39,9 @@ pub(super) fn reasons(status: &Status, now: Timestamp) -> Vec<Reason> {
         let fails = matches!(state.mode, SourceMode::Paused | SourceMode::Retrying | SourceMode::Starting);
         let error = match state.mode {
             SourceMode::Ended => state.last_error.map(|error| format!("ended: {error}")),
+            _ if too_long(state.unsaved_since) => {
+                state.last_error.or(Some("its position cannot be saved".into()))
+            }
             _ if fails && too_long(state.failing_since) => state.last_error,
             _ => None,
         };

@@ -14,8 +14,9 @@ use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
 use crate::stop;
 
-/// Threads for work that blocks: encoding, the disk, the checkpoint store.
-const BLOCKING_THREADS: usize = 8;
+/// Threads for work that blocks: encoding, the disk, the checkpoint store. Few, because the system's allocator keeps what each
+/// thread has once used to that thread.
+const BLOCKING_THREADS: usize = 4;
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let assembly = assemble::load(args.config.config.as_deref())?;
