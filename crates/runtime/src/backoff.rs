@@ -37,7 +37,7 @@ impl Backoff {
     }
 
     /// The next wait: random between nothing and the bound (full jitter, so that many forwarders that failed together do
-    /// not come back together), but at least what the other side asked for, up to [`LONGEST`].
+    /// not come back together), but at least what the other side asked for, up to an hour.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {
         self.attempts += 1;
         let bound = self.bounds.next().unwrap_or(self.retry.max);
