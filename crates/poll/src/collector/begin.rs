@@ -128,6 +128,8 @@ impl Collector {
 
     pub(super) fn whose_turn(&self) -> Option<Kind> {
         let order = match self.served {
+            // A time-out may take longer than the poll interval: history that fails waits until the present is read.
+            _ if self.history_fails => [Kind::Live, Kind::Sweep, Kind::History],
             Kind::Live => [Kind::Sweep, Kind::History, Kind::Live],
             Kind::Sweep => [Kind::History, Kind::Live, Kind::Sweep],
             Kind::History => [Kind::Live, Kind::Sweep, Kind::History],

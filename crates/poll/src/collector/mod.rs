@@ -42,6 +42,8 @@ pub struct Collector {
     asked: Option<Kind>,
     /// The kind of walk that was served last: the others come first.
     served: Kind,
+    /// The last page of history that was asked for could not be had.
+    history_fails: bool,
     /// When the next walk to the present is due by our own clock; `None` is now.
     next_poll: Option<Timestamp>,
     /// A walk to the present that began in this process has closed.
@@ -169,6 +171,7 @@ impl Collector {
             clock: Clock::default(),
             asked: None,
             served: Kind::History,
+            history_fails: false,
             next_poll: None,
             has_been_live: false,
             top: None,
@@ -237,6 +240,7 @@ impl Collector {
     /// for changes nothing.
     pub fn page(&mut self, page: &Page<'_>, seen: &[Seen], now: Timestamp) -> Taken {
         let Some(at) = self.answered() else { return Taken::default() };
+        self.history_fails &= self.served != Kind::History;
         let server_now = self.clock.hear(page.server_time, now);
         let mut taken = answer::sort_out(page, seen, self.policy.order);
         if self.position.walks[at].began.is_some() || self.first_page(at, server_now, &mut taken.gaps) {
@@ -256,6 +260,7 @@ impl Collector {
     /// The page that [`Collector::step`] asked for could not be had. `server_time` is the answer's `Date`, if it had one.
     pub fn failed(&mut self, failure: Failure, server_time: Option<Timestamp>, now: Timestamp) {
         let Some(at) = self.answered() else { return };
+        self.history_fails |= self.served == Kind::History;
         self.clock.hear(server_time, now);
         self.fail(at, failure, self.clock.estimate(now));
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use poll::{Failure, Granularity, Order, Policy, Start};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use proptest::{collection, option};
 
 use crate::api::{Api, DAY, Fault, Grain, HOUR, Habits, MINUTE, Record, SECOND};
@@ -273,9 +274,12 @@ fn play(scenario: &Scenario) {
 
 #[test]
 fn nothing_is_lost_silent_or_doubled() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32);
+    // The same scenarios every time; a number of cases of one's own asks for others, and hunts for what these do not show.
+    let hunt = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let rng_seed = if hunt.is_some() { RngSeed::Random } else { RngSeed::Fixed(20_261_122) };
     let config = ProptestConfig {
-        cases,
+        cases: hunt.unwrap_or(48),
+        rng_seed,
         max_shrink_time: 20_000,
         max_shrink_iters: 100_000,
         failure_persistence: None,
