@@ -53,7 +53,7 @@ fn stopped_at_any_moment_it_loses_nothing_and_repeats_nothing() {
 fn a_stop_waits_for_a_sink_that_cannot_deliver_no_longer_than_it_may() {
     let (api, place) = with_a_sink_that_cannot_deliver("drain_timeout: 2s");
     let mut process = place.start(&["run"]);
-    wait_until("the sink is paused", Duration::from_secs(10), || place.log().contains("sink is paused"));
+    wait_until_events_are_held(&place);
     let asked = Instant::now();
     process.terminate();
     assert_eq!(process.wait(Duration::from_secs(5)).code(), Some(0), "{}", place.log());
@@ -68,7 +68,7 @@ fn a_stop_waits_for_a_sink_that_cannot_deliver_no_longer_than_it_may() {
 fn a_second_signal_ends_it_at_once() {
     let (api, place) = with_a_sink_that_cannot_deliver("drain_timeout: 60s");
     let mut process = place.start(&["run"]);
-    wait_until("the sink is paused", Duration::from_secs(10), || place.log().contains("sink is paused"));
+    wait_until_events_are_held(&place);
     process.terminate();
     // Two signals within half a second are one wish.
     sleep(Duration::from_millis(800));
@@ -84,6 +84,13 @@ fn a_second_signal_ends_it_at_once() {
         &place,
         &[("raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)],
     );
+}
+
+/// One sink is paused, the other has events that the first one lacks.
+fn wait_until_events_are_held(place: &Workplace) {
+    wait_until("events are held", Duration::from_secs(10), || {
+        place.log().contains("sink is paused") && !place.read("ocsf.ndjson").is_empty()
+    });
 }
 
 /// The path of the sink `raw` is a directory.
