@@ -140,6 +140,7 @@ impl Delivery {
 
     async fn work_off(&self, work: &mut Work) {
         while let Some(mut piece) = work.pieces.pop() {
+            self.refusals.until_kept().await;
             piece.parcels.retain(|parcel| !parcel.is_stale());
             if self.refusals.is_held() && piece.len() > 0 {
                 let probe_in = work.backoff.next(None);
@@ -247,6 +248,10 @@ impl Delivery {
 
     /// The destination does what it is asked for.
     fn works(&self, delivered: Option<Timestamp>) {
+        if self.refusals.is_stuck() {
+            // A write that was under way: the sink is held all the same.
+            return self.state.set(|state| state.last_delivery = delivered.or(state.last_delivery));
+        }
         let was_failing = self.reported.lock().unwrap_or_else(PoisonError::into_inner).succeeded();
         if let Some(failures) = was_failing {
             tracing::info!(sink = &*self.state.name, failures, "sink delivers again");
@@ -334,6 +339,7 @@ impl Delivery {
         let letters: Arc<Vec<Letter>> =
             Arc::new(refused.iter().map(|(parcel, reason)| parcel.letter(reason, attempts, time)).collect());
         let mut backoff = Backoff::new(self.retry);
+        let mut stuck = None;
         loop {
             let (store, work) = (self.dead_letters.clone(), letters.clone());
             let kept = tokio::task::spawn_blocking(move || store.keep(&work)).await;
@@ -346,8 +352,12 @@ impl Delivery {
             let remedy =
                 "make room for it, or look at its events with `towpath dead-letters list` and purge them";
             self.state.failed("dead_letter_store");
+            stuck.get_or_insert_with(|| self.refusals.stuck());
             self.report(SinkMode::Paused, Some("dead_letter_store"), format!("{error}; {remedy}"), wait);
             sleep(wait).await;
+        }
+        if stuck.take().is_some() && !self.refusals.is_stuck() {
+            self.works(None);
         }
         let now = std::time::Instant::now();
         let said = self.letters_reported.lock().unwrap_or_else(PoisonError::into_inner).failed(now);

@@ -61,6 +61,8 @@ struct State {
     /// Waits between probes while the destination refuses everything.
     pace: Backoff,
     next_probe: Instant,
+    /// Writes whose refused events the dead-letter store does not take.
+    stuck: usize,
     suspects: VecDeque<Suspect>,
 }
 
@@ -78,6 +80,7 @@ impl Refusals {
             probing: false,
             pace: Backoff::new(retry),
             next_probe: Instant::now(),
+            stuck: 0,
             suspects: VecDeque::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), retry }
@@ -151,6 +154,22 @@ impl Refusals {
         verdict
     }
 
+    /// The dead-letter store does not take refused events: until the answer is dropped, nothing new may be sent.
+    pub(crate) fn stuck(&self) -> Stuck<'_> {
+        self.lock().stuck += 1;
+        Stuck(self)
+    }
+
+    /// Whether refused events wait for the dead-letter store.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.lock().stuck > 0
+    }
+
+    /// Returns when the dead-letter store works, as far as is known.
+    pub(crate) async fn until_kept(&self) {
+        self.until(|refusals| !refusals.is_stuck()).await;
+    }
+
     /// Whether the destination refuses everything, so that nothing but suspects may be sent.
     pub(crate) fn is_held(&self) -> bool {
         self.lock().is_held()
@@ -182,11 +201,16 @@ impl Refusals {
 
     /// Returns when the destination accepts events, as far as is known.
     pub(crate) async fn until_free(&self) {
+        self.until(|refusals| !refusals.is_held()).await;
+    }
+
+    async fn until(&self, so: impl Fn(&Self) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
+            // Registered before the look, so that no change between look and wait is missed.
             changed.as_mut().enable();
-            if !self.is_held() {
+            if so(self) {
                 return;
             }
             changed.await;
@@ -195,5 +219,15 @@ impl Refusals {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Refusals::stuck`].
+pub(crate) struct Stuck<'r>(&'r Refusals);
+
+impl Drop for Stuck<'_> {
+    fn drop(&mut self) {
+        self.0.lock().stuck -= 1;
+        self.0.changed.notify_waiters();
     }
 }

@@ -74,7 +74,8 @@ pub(crate) async fn run(
             probes.spawn(delivery.clone().recheck(suspect));
         }
         // A destination that refuses everything gets no more than one write, which sends its events one by one.
-        let free = writes.len() < if refusals.is_held() { 1 } else { spec.concurrency };
+        let most = if refusals.is_held() { 1 } else { spec.concurrency };
+        let free = writes.len() < most && !refusals.is_stuck();
         let due = waiting.due().is_some_and(|due| due <= Instant::now());
         let enough = waiting.is_full() || spec.eager || due || !open || pressure.is_high();
         if free && enough && !waiting.is_empty() {

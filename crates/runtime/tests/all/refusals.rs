@@ -161,11 +161,18 @@ async fn delivery_04_a_refused_event_is_done_only_when_its_letter_is_durable() {
     let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
     sleep(Duration::from_secs(120)).await;
     assert_eq!(world.store.at(), 0, "what lies before an event that is not kept is not saved");
-    assert!(sink.has_all_but(&[5], 100), "the others go on as far as the budget carries");
+    let now = status.sinks[0].now();
+    assert_eq!((now.mode, now.paused_for), (SinkMode::Paused, Some("dead_letter_store")));
+    world.api.records.store(200, Ordering::SeqCst);
+    let writes = sink.writes.load(Ordering::SeqCst);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(sink.writes.load(Ordering::SeqCst), writes, "the sink is held");
     assert!(status.sinks[0].errors()["dead_letter_store"] > 10);
     world.letters.full.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(5)).await;
-    assert_eq!((world.store.at(), world.letters.numbers()), (100, vec![5]));
+    assert_eq!((world.store.at(), world.letters.numbers()), (200, vec![5]));
+    assert!(sink.has_all_but(&[5], 200));
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
     stop.cancel();
     run.await.unwrap().unwrap();
 }
