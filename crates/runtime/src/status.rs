@@ -260,7 +260,9 @@ pub(crate) fn sink_failure(error: &SinkError) -> String {
 /// What happened to a source, then what to do about it.
 pub(crate) fn source_failure(error: &SourceError) -> String {
     match error {
-        SourceError::Paused { remedy, source, .. } => format!("{}; {remedy}", chain(&**source)),
+        SourceError::Paused { remedy, source, .. } | SourceError::Fatal { remedy, source } => {
+            format!("{}; {remedy}", chain(&**source))
+        }
         SourceError::Transient { source, .. } => chain(&**source),
         error => chain(error),
     }

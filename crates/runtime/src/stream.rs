@@ -76,13 +76,12 @@ pub(crate) struct Context {
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The source says that only a person can help.
-    #[error("source {source_name} cannot go on")]
+    #[error("source {source_name} cannot go on: {}", source_failure(.failure))]
     Source {
         /// Its name in the configuration.
         source_name: String,
-        /// What happened.
-        #[source]
-        source: SourceError,
+        /// What happened, and what to do.
+        failure: SourceError,
     },
     /// The source cannot be made from its settings.
     #[error("source {source_name} cannot be made")]
@@ -181,7 +180,7 @@ async fn run_once(spec: &Arc<StreamSpec>, context: &Context) -> Result<RunEnd, S
         Ok(Some(progress)) => progress,
         Ok(None) => return Ok(RunEnd::Finished),
         Err(error @ SourceError::Fatal { .. }) => {
-            return Err(StreamError::Source { source_name: name.clone(), source: error });
+            return Err(StreamError::Source { source_name: name.clone(), failure: error });
         }
         Err(error) => return Ok(RunEnd::Broken(chain(&error))),
     };
@@ -288,7 +287,7 @@ async fn run_once(spec: &Arc<StreamSpec>, context: &Context) -> Result<RunEnd, S
             if let Ok(Ok(saver)) = saver.await {
                 finish_saving(saver, name).await?;
             }
-            return Err(StreamError::Source { source_name: name.clone(), source });
+            return Err(StreamError::Source { source_name: name.clone(), failure: source });
         }
     };
     if matches!(end, RunEnd::Broken(_)) {

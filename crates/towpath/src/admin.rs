@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use config::{Admin, Listen};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -69,8 +69,10 @@ impl Server {
 /// Installs the recorder of metrics and starts the server; nothing if it is turned off.
 pub(crate) async fn start(admin: &Admin, watched: Watched) -> anyhow::Result<Option<Server>> {
     let Listen::Address(address) = admin.listen else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("admin server cannot listen on {address}; set `admin.listen` to another address, or to `off`")
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        anyhow!(
+            "admin server cannot listen on {address}: {error}; set `admin.listen` to another address, or to `off`"
+        )
     })?;
     let address = listener.local_addr().context("look up the address of the admin server")?;
     let recorder = Recorder::install().context("set up metrics")?;
