@@ -7,6 +7,7 @@
 mod collect;
 mod http;
 mod normalize;
+mod plain;
 mod process;
 
 use std::env;
@@ -15,11 +16,19 @@ use std::path::PathBuf;
 /// Size of the records, in bytes: the mean of the real ones that were seen.
 pub(crate) const RECORD_BYTES: usize = 588;
 
+/// The argument with which this program is the yardstick of [`plain`] instead.
+pub(crate) const PLAIN: &str = "plain-serde";
+
 fn main() {
+    let arguments: Vec<_> = env::args().collect();
+    if let [_, PLAIN, input] = &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        plain::run(input.as_ref()).expect("records in and events out");
+        return;
+    }
     let towpath = PathBuf::from(env::var_os("TOWPATH_BIN").expect("TOWPATH_BIN names the release binary"));
     println!("{}\n", process::machine());
-    let only = env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let only = arguments.iter().skip(1).find(|argument| !argument.starts_with("--"));
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only.as_str()));
     let work = tempfile::tempdir().expect("a directory to work in");
     if wanted("normalize") {
         normalize::run(&towpath, work.path());

@@ -1,15 +1,19 @@
 //! `towpath normalize` over realistic records.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use simulator::{Faults, Postman};
 
 use crate::RECORD_BYTES;
-use crate::process::measure;
+use crate::process::{Cost, measure};
 
 /// Records to normalise.
 const RECORDS: u64 = 600_000;
@@ -22,46 +26,94 @@ const CHECKED: usize = 400;
 
 const ROUNDS: usize = 3;
 
+/// What is measured: the yardstick, and `normalize` into each schema.
+const PROGRAMS: [&str; 4] = ["plain", "ocsf", "ecs", "raw"];
+
+/// The processors that it may use; the yardstick, which has one thread, runs on each at once.
+const CORES: [&[&str]; 2] = [&["0"], &["0", "1"]];
+
 pub(crate) fn run(towpath: &Path, work: &Path) {
     let input = records(work);
     println!(
-        "normalize: {RECORDS} records of {RECORD_BYTES} bytes, keep_raw, best and worst of {ROUNDS} rounds"
+        "normalize: {RECORDS} records of {RECORD_BYTES} bytes to a file, keep_raw, best and worst of {ROUNDS} rounds in \
+         turn; `plain` is a small serde program without the mapping, the yardstick for this machine"
     );
-    println!("  schema  cores    CPU s per million      records/s         peak RSS");
-    for schema in ["ocsf", "ecs", "raw"] {
-        let mut hashes = Vec::new();
-        let mut best = Vec::new();
-        for cores in ["0", "0,1"] {
-            let output = work.join("events.ndjson");
-            let mut costs = Vec::new();
-            for _ in 0..ROUNDS {
-                let mut command = Command::new("taskset");
-                command.args(["-c", cores]).arg(towpath);
-                command.args(["normalize", "--source", "postman", "--schema", schema]);
-                command.args(["--collected-at", "2026-11-22T00:00:00Z"]).arg(&input);
-                command.stdout(File::create(&output).expect("an output file")).stderr(Stdio::null());
-                costs.push(measure(&mut command));
+    println!("  program  cores    CPU s per million  of plain      records/s         peak RSS");
+    let mut costs: BTreeMap<(&str, usize), Vec<Cost>> = BTreeMap::new();
+    let mut hashes: BTreeMap<&str, String> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for program in PROGRAMS {
+            for cores in CORES {
+                let (cost, output) = measured(towpath, work, &input, program, cores);
+                costs.entry((program, cores.len())).or_default().push(cost);
+                if round == 0 {
+                    let hash = validate(&output, program);
+                    let known = hashes.entry(program).or_insert_with(|| hash.clone());
+                    assert_eq!(*known, hash, "{program}: one core and two give the same bytes");
+                }
             }
-            hashes.push(validate(&output, schema));
-            let cpu: Vec<f64> = costs.iter().map(|cost| cost.cpu_per_million(RECORDS)).collect();
-            let rate: Vec<f64> = costs.iter().map(|cost| cost.per_second(RECORDS)).collect();
-            let peak = costs.iter().map(|cost| cost.peak_kib).max().unwrap_or(0) as f64 / 1024.0;
-            let (low, high) = (min(&cpu), max(&cpu));
+        }
+    }
+    let best_plain = min(&cpu(&costs[&("plain", 1)]));
+    for program in PROGRAMS {
+        for cores in 1..=CORES.len() {
+            let costs = &costs[&(program, cores)];
+            let (cpu, rate) = (cpu(costs), rate(costs));
             println!(
-                "  {schema:<6}  {:<5}  {low:>8.2} – {high:<8.2}  {:>9.0} – {:<9.0}  {peak:.1} MiB",
-                cores.split(',').count(),
+                "  {program:<7}  {cores:<5}  {:>8.2} – {:<8.2}   {:>4.2}     {:>9.0} – {:<9.0}  {:.1} MiB",
+                min(&cpu),
+                max(&cpu),
+                min(&cpu) / best_plain,
                 min(&rate),
                 max(&rate),
+                costs.iter().map(|cost| cost.peak_kib).max().unwrap_or(0) as f64 / 1024.0,
             );
-            best.push(max(&rate));
         }
-        assert!(
-            hashes.iter().all(|hash| *hash == hashes[0]),
-            "{schema}: one core and two give the same bytes"
-        );
-        println!("  {schema:<6}  two cores give {:.2} times the throughput of one", best[1] / best[0]);
+        let (one, two) = (max(&rate(&costs[&(program, 1)])), max(&rate(&costs[&(program, 2)])));
+        println!("  {program:<7}  two cores give {:.2} times the throughput of one", two / one);
     }
     println!();
+}
+
+fn cpu(costs: &[Cost]) -> Vec<f64> {
+    costs.iter().map(|cost| cost.cpu_per_million(RECORDS)).collect()
+}
+
+fn rate(costs: &[Cost]) -> Vec<f64> {
+    costs.iter().map(|cost| cost.per_second(RECORDS)).collect()
+}
+
+/// One run; the yardstick on two processors is two runs at once, taken as one of half the time a record.
+fn measured(towpath: &Path, work: &Path, input: &Path, program: &str, cores: &[&str]) -> (Cost, PathBuf) {
+    let run = |cores: &str, output: &Path| {
+        let mut command = Command::new("taskset");
+        command.args(["-c", cores]);
+        if program == "plain" {
+            command.arg(env::current_exe().expect("this program has a path")).arg(crate::PLAIN);
+        } else {
+            command.arg(towpath).args(["normalize", "--source", "postman", "--schema", program]);
+            command.args(["--collected-at", "2026-11-22T00:00:00Z"]);
+        }
+        command.arg(input).stdout(File::create(output).expect("an output file")).stderr(Stdio::null());
+        measure(&mut command)
+    };
+    let output = work.join("events.ndjson");
+    if program != "plain" {
+        return (run(&cores.join(","), &output), output);
+    }
+    let outputs: Vec<_> = cores.iter().map(|core| work.join(format!("plain.{core}"))).collect();
+    let costs: Vec<_> = thread::scope(|scope| {
+        let runs: Vec<_> =
+            cores.iter().zip(&outputs).map(|(core, output)| scope.spawn(|| run(core, output))).collect();
+        runs.into_iter().map(|run| run.join().expect("the run ends")).collect()
+    });
+    let share = |duration: Duration| duration / costs.len() as u32;
+    let cost = Cost {
+        wall: share(costs.iter().map(|cost| cost.wall).max().unwrap_or_default()),
+        cpu: share(costs.iter().map(|cost| cost.cpu).sum()),
+        peak_kib: costs.iter().map(|cost| cost.peak_kib).max().unwrap_or_default(),
+    };
+    (cost, outputs[0].clone())
 }
 
 fn min(values: &[f64]) -> f64 {

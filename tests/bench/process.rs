@@ -57,20 +57,29 @@ pub(crate) fn measure(command: &mut Command) -> Cost {
     Cost { wall, cpu, peak_kib }
 }
 
-fn stat(child: &Child) -> Vec<String> {
-    let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+fn stat(pid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name in parentheses may hold spaces.
     let rest = text.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
     rest.split(' ').map(str::to_owned).collect()
 }
 
 fn state(child: &Child) -> Option<char> {
-    stat(child).first()?.chars().next()
+    stat(child.id()).first()?.chars().next()
 }
 
 /// User and system time so far. Linux counts them in hundredths of a second (`USER_HZ`).
 pub(crate) fn cpu_time(child: &Child) -> Duration {
-    let stat = stat(child);
+    cpu_time_of(child.id())
+}
+
+/// The same of this process, with whatever it simulates.
+pub(crate) fn own_cpu_time() -> Duration {
+    cpu_time_of(std::process::id())
+}
+
+fn cpu_time_of(pid: u32) -> Duration {
+    let stat = stat(pid);
     let ticks = |field: usize| stat.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
