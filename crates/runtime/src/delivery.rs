@@ -20,6 +20,9 @@ use crate::status::{SinkMode, SinkState, chain, count, present, sink_failure};
 /// [`Reason::kind`] of an event that is too large even alone.
 const TOO_LARGE: &str = "too_large";
 
+/// Bytes of letters from which on no more go into one group.
+const LETTERS_AT_ONCE: usize = 1 << 20;
+
 /// Everything that the writes of one sink share.
 pub(crate) struct Delivery {
     pub(crate) sink: Arc<dyn Sink>,
@@ -172,7 +175,8 @@ impl Delivery {
                     self.learn_size(write.bytes() / 2);
                     halve(piece, work);
                 } else {
-                    self.refused(piece, Reason { kind: TOO_LARGE, detail: chain(&*source).into() }).await;
+                    let reason = Reason { kind: TOO_LARGE, detail: chain(&*source).into() };
+                    self.suspect(single(piece.parcels, &reason), piece.attempts);
                 }
             }
             Err(SinkError::Rejected { reason }) => {
@@ -180,7 +184,7 @@ impl Delivery {
                 if write.len() > 1 {
                     halve(piece, work);
                 } else {
-                    self.refused(piece, reason).await;
+                    self.suspect(single(piece.parcels, &reason), piece.attempts);
                 }
             }
             Err(error) => {
@@ -206,11 +210,7 @@ impl Delivery {
 
     /// Settles what the destination said of each event.
     async fn settle(&self, piece: Piece, outcome: Outcome, began: Instant, work: &mut Work) {
-        count(&self.state.writes, 1);
-        count(&self.state.deduplicated, outcome.deduplicated as usize);
-        if let Some(pause) = outcome.slow_down {
-            self.hold_until(Instant::now() + pause);
-        }
+        self.answered(&outcome);
         let attempts = piece.attempts;
         let Sorted { taken, again, refused } = sort(piece.parcels, &outcome);
         if !taken.is_empty() {
@@ -218,10 +218,7 @@ impl Delivery {
             work.backoff.reset();
             self.keep_aside(refused, attempts).await;
         } else {
-            for (parcel, reason) in refused {
-                self.refusals.suspect(parcel, reason, attempts);
-            }
-            self.note_refusals();
+            self.suspect(refused, attempts);
         }
         if !again.is_empty() {
             let piece = Piece { parcels: again, attempts };
@@ -230,6 +227,15 @@ impl Delivery {
             let wait = work.backoff.next(outcome.slow_down);
             self.report(SinkMode::Retrying, None, format!("destination took all but {left} events"), wait);
             sleep(wait).await;
+        }
+    }
+
+    /// Notes what an answer says of the whole write.
+    fn answered(&self, outcome: &Outcome) {
+        count(&self.state.writes, 1);
+        count(&self.state.deduplicated, outcome.deduplicated as usize);
+        if let Some(pause) = outcome.slow_down {
+            self.hold_until(Instant::now() + pause);
         }
     }
 
@@ -263,11 +269,10 @@ impl Delivery {
         });
     }
 
-    /// A single event was refused, or is too large.
-    async fn refused(&self, piece: Piece, reason: Reason) {
-        let attempts = piece.attempts;
-        for parcel in piece.parcels {
-            self.refusals.suspect(parcel, reason.clone(), attempts);
+    /// These were refused when nothing was taken: it may be their fault or the destination's.
+    fn suspect(&self, refused: Vec<(Parcel, Reason)>, attempts: u32) {
+        for (parcel, reason) in refused {
+            self.refusals.suspect(parcel, reason, attempts);
         }
         self.note_refusals();
     }
@@ -292,22 +297,19 @@ impl Delivery {
             let (result, began) = self.send(&write, suspect.attempts).await;
             suspect.attempts += 1;
             let reason = match result {
-                Ok(Outcome { retry, mut rejected, deduplicated, .. }) if retry.is_empty() => {
-                    count(&self.state.writes, 1);
-                    count(&self.state.deduplicated, deduplicated as usize);
-                    match rejected.pop() {
-                        Some((_, reason)) => reason,
-                        None => {
-                            self.taken(vec![suspect.parcel], began);
-                            return;
-                        }
+                Ok(mut outcome) => {
+                    self.answered(&outcome);
+                    if !outcome.retry.is_empty() {
+                        sleep(backoff.next(outcome.slow_down)).await;
+                        continue;
                     }
-                }
-                Ok(_) => {
-                    sleep(backoff.next(None)).await;
-                    continue;
+                    let Some((_, reason)) = outcome.rejected.pop() else {
+                        return self.taken(vec![suspect.parcel], began);
+                    };
+                    reason
                 }
                 Err(SinkError::TooLarge(source)) => {
+                    self.state.failed(TOO_LARGE);
                     Reason { kind: TOO_LARGE, detail: chain(&*source).into() }
                 }
                 Err(SinkError::Rejected { reason }) => {
@@ -332,12 +334,25 @@ impl Delivery {
 
     /// Puts refused events into the dead-letter store; they are done only when they are durable there.
     async fn keep_aside(&self, refused: Vec<(Parcel, Reason)>, attempts: u32) {
-        if refused.is_empty() {
-            return;
-        }
         let time = present();
-        let letters: Arc<Vec<Letter>> =
-            Arc::new(refused.iter().map(|(parcel, reason)| parcel.letter(reason, attempts, time)).collect());
+        let mut rest = refused.into_iter().peekable();
+        while rest.peek().is_some() {
+            // In groups: a store that is nearly full still takes the first ones.
+            let (mut group, mut letters, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some((parcel, reason)) = rest.next_if(|_| bytes < LETTERS_AT_ONCE) {
+                let letter = parcel.letter(&reason, attempts, time);
+                bytes += letter.sent.len() + letter.record.as_ref().map_or(0, |record| record.text.len());
+                letters.push(letter);
+                group.push((parcel, reason));
+            }
+            self.keep(letters).await;
+            self.kept(group);
+        }
+    }
+
+    /// Holds the sink until the store has taken the letters.
+    async fn keep(&self, letters: Vec<Letter>) {
+        let letters = Arc::new(letters);
         let mut backoff = Backoff::new(self.retry);
         let mut stuck = None;
         loop {
@@ -359,6 +374,10 @@ impl Delivery {
         if stuck.take().is_some() && !self.refusals.is_stuck() {
             self.works(None);
         }
+    }
+
+    /// These are dead letters now.
+    fn kept(&self, refused: Vec<(Parcel, Reason)>) {
         let now = std::time::Instant::now();
         let said = self.letters_reported.lock().unwrap_or_else(PoisonError::into_inner).failed(now);
         if let (Some(not_logged), Some((_, reason))) = (said, refused.first()) {
@@ -454,6 +473,11 @@ fn halve(mut piece: Piece, work: &mut Work) {
     let front = piece.split_front(piece.len() / 2);
     work.pieces.push(piece);
     work.pieces.push(front);
+}
+
+/// Parcels that hold one event between them, and why it was refused.
+fn single(parcels: Vec<Parcel>, reason: &Reason) -> Vec<(Parcel, Reason)> {
+    parcels.into_iter().map(|parcel| (parcel, reason.clone())).collect()
 }
 
 /// The parcels of a write, by what became of their events.
