@@ -227,6 +227,30 @@ fn collection_04_the_live_tail_is_polled_between_history_pages() {
     assert!((2..=4).contains(&live), "{kinds:?}");
 }
 
+/// However short its lives are, a process comes to the present and to history; also when one of the two ends each life.
+#[test]
+fn collection_04_a_process_that_lives_for_one_page_comes_to_the_present_and_to_history() {
+    for dies_of in [None, Some(Kind::History), Some(Kind::Live)] {
+        let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+        talk.asks();
+        talk.ends(&[]);
+        let mut kinds = Vec::new();
+        for _ in 0..10 {
+            talk.restarts(5 * MINUTE);
+            let kind = talk.asks().kind;
+            kinds.push(kind);
+            if dies_of != Some(kind) {
+                talk.ends(&[]);
+            }
+        }
+        let turns = [Kind::History, Kind::Live];
+        assert!(kinds.chunks(2).all(|life| life == turns), "{dies_of:?}: {kinds:?}");
+        let is_closed = talk.position()["history"].as_array().unwrap().is_empty();
+        assert_eq!(is_closed, dies_of != Some(Kind::History), "five windows of a week");
+        assert_eq!(talk.complete_until() == Some(talk.now), dies_of != Some(Kind::Live));
+    }
+}
+
 #[test]
 fn collection_04_a_window_is_halved_after_a_time_out_down_to_a_day() {
     let mut talk = Conversation::begin(Policy::default(), Start::Ago(7 * DAY));
@@ -304,10 +328,10 @@ fn collection_04_a_cursor_that_expired_starts_its_window_over() {
     let first = talk.asks();
     talk.goes_on(&[], "1");
     talk.restarts(SECOND);
-    talk.asks();
-    talk.ends(&[]);
     assert_eq!(talk.asks().cursor.unwrap().json(), "1");
     talk.fails(Failure::CursorUnknown);
+    talk.asks();
+    talk.ends(&[]);
     assert_eq!(talk.asks(), first);
 }
 
