@@ -168,6 +168,85 @@ fn collection_03_an_unfinished_walk_never_stops_the_live_tail() {
 }
 
 #[test]
+fn collection_03_history_that_fails_waits_until_the_present_is_read() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+    let asks = |talk: &mut Conversation, kind: Kind| assert_eq!(talk.asks().kind, kind);
+    asks(&mut talk, Kind::Live);
+    talk.goes_on(&[], "1");
+    asks(&mut talk, Kind::History);
+    talk.fails(Failure::TimedOut);
+    for cursor in ["2", "3", "4"] {
+        asks(&mut talk, Kind::Live);
+        talk.goes_on(&[], cursor);
+    }
+    asks(&mut talk, Kind::Live);
+    talk.fails(Failure::Other);
+    asks(&mut talk, Kind::Live);
+    talk.ends(&[]);
+    // It takes turns again as soon as it gives a page; a failure of the present costs it none.
+    asks(&mut talk, Kind::History);
+    talk.goes_on(&[], "1");
+    talk.now = talk.now.plus(MINUTE);
+    asks(&mut talk, Kind::Live);
+    talk.fails(Failure::Other);
+    asks(&mut talk, Kind::History);
+    talk.goes_on(&[], "2");
+    asks(&mut talk, Kind::Live);
+    talk.goes_on(&[], "1");
+    asks(&mut talk, Kind::History);
+}
+
+#[test]
+fn collection_03_a_walk_that_is_too_long_starts_over_at_once_and_the_second_time_with_the_next_poll() {
+    let mut talk = Conversation::caught_up(Policy { live_pages: 2, ..Policy::default() });
+    talk.polls();
+    for (pages, restarts) in [(2, 1), (4, 2)] {
+        for page in 1..=pages {
+            talk.asks();
+            talk.goes_on(&[], &page.to_string());
+        }
+        assert_eq!(talk.position()["walks"][0]["restarts"], restarts);
+    }
+    assert!(!talk.waits().caught_up);
+    talk.polls();
+}
+
+#[test]
+fn collection_03_a_walk_to_the_present_has_a_past_from_its_overlap_and_one_poll_on() {
+    for (pause, is_long) in [(31 * MINUTE, false), (31 * MINUTE + SECOND, true)] {
+        let mut talk = Conversation::caught_up(Policy::default());
+        talk.now = talk.now.plus(pause);
+        // It starts where the last one ended: there is nothing before `start`.
+        assert_eq!(talk.asks().kind, Kind::Live);
+        talk.fails(Failure::TimedOut);
+        assert_eq!(!talk.position()["history"].as_array().unwrap().is_empty(), is_long, "{pause:?}");
+    }
+}
+
+#[test]
+fn collection_04_a_window_that_can_be_no_shorter_goes_on_after_a_time_out() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(DAY));
+    talk.asks();
+    talk.ends(&[]);
+    talk.asks();
+    talk.goes_on(&[], "1");
+    talk.asks();
+    talk.fails(Failure::TimedOut);
+    assert_eq!(talk.asks().cursor.unwrap().json(), "1");
+}
+
+#[test]
+fn collection_04_a_cursor_that_is_unknown_where_none_was_sent_starts_nothing_over() {
+    let mut talk = Conversation::caught_up(Policy::default());
+    let first = talk.polls();
+    for _ in 0..20 {
+        talk.fails(Failure::CursorUnknown);
+        assert_eq!(talk.asks(), first);
+    }
+    assert_eq!(talk.position()["walks"][0]["restarts"], 0);
+}
+
+#[test]
 fn collection_03_a_sweep_that_fails_is_left_to_history() {
     let mut talk = Conversation::caught_up(Policy::default());
     let complete = talk.complete_until().unwrap();
@@ -375,6 +454,7 @@ fn collection_05_it_stops_early_only_where_all_is_known_and_old_and_behind_the_l
         let mut talk =
             Conversation::begin(Policy { order, ..Policy::default() }, Start::At(at("2026-11-20")));
         talk.asks();
+        let started = ago(&talk, 15 * MINUTE);
         talk.ends(&[record(7, talk.now)]);
         while talk.collector.status().walks.iter().any(|line| line.starts_with("history")) {
             talk.asks();
@@ -383,16 +463,21 @@ fn collection_05_it_stops_early_only_where_all_is_known_and_old_and_behind_the_l
         talk.polls();
         talk.repeats(&[record(8, talk.now), record(top, at("2026-11-20T10:00:00Z"))], "1");
         talk.asks();
-        talk.repeats(&page(talk.now), "2");
+        assert_eq!(talk.position()["walks"][0]["since"], started.to_string());
+        talk.repeats(&page(started), "2");
         talk.position()["walks"].as_array().unwrap().is_empty()
     };
-    let old = |now: Timestamp| vec![record(6, now.minus(HOUR)), record(5, now.minus(HOUR))];
+    let old = |start: Timestamp| vec![record(6, start.minus(HOUR)), record(5, start.minus(SECOND))];
     assert!(walk(7, &old, Order::NewestFirst));
     assert!(!walk(7, &old, Order::OldestFirst));
     assert!(!walk(9, &old, Order::NewestFirst), "the top of the last walk was not passed");
     assert!(!walk(7, &|_| Vec::new(), Order::NewestFirst), "an empty page says nothing");
-    assert!(!walk(7, &|now| vec![record(6, now.minus(HOUR)), record(5, now)], Order::NewestFirst), "not old");
-    assert!(!walk(7, &|now| vec![record(6, now.minus(HOUR)), timeless(5)], Order::NewestFirst), "no time");
+    let young = |start: Timestamp| vec![record(6, start.minus(HOUR)), record(5, start)];
+    assert!(!walk(7, &young, Order::NewestFirst), "another of that moment may follow");
+    assert!(
+        !walk(7, &|start| vec![record(6, start.minus(HOUR)), timeless(5)], Order::NewestFirst),
+        "no time"
+    );
 }
 
 #[test]
@@ -487,6 +572,22 @@ fn collection_06_after_a_pause_too_long_for_one_window_the_past_is_history() {
 }
 
 #[test]
+fn collection_06_a_pause_of_one_window_is_bridged_by_the_walk_to_the_present() {
+    for (pause, kinds) in
+        [(7 * DAY, &[Kind::Sweep] as &[_]), (7 * DAY + SECOND, &[Kind::Live, Kind::History, Kind::History])]
+    {
+        let mut talk = Conversation::caught_up(Policy::default());
+        talk.restarts(pause);
+        let mut asked = Vec::new();
+        while let Step::Fetch(request) = talk.collector.step(talk.now) {
+            asked.push(request.kind);
+            talk.ends(&[]);
+        }
+        assert_eq!(asked, kinds, "{pause:?}");
+    }
+}
+
+#[test]
 fn collection_06_whole_days_are_asked_for_where_the_filter_knows_no_less() {
     let mut talk =
         Conversation::begin(Policy { granularity: Granularity::Day, ..Policy::default() }, Start::Now);
@@ -521,9 +622,9 @@ fn collection_08_known_ids_are_left_out_and_new_versions_delivered_and_counted()
     let mut talk = Conversation::caught_up(Policy::default());
     talk.polls();
     let now = talk.now;
-    let page = [record(3, now), record(2, now), record(1, now), record(3, now)];
-    let taken = talk.shows(&page, &[Seen::New, Seen::Known, Seen::NewVersion, Seen::New]);
-    assert_eq!((taken.deliver.as_slice(), taken.duplicates, taken.versions), ([2, 0].as_slice(), 2, 1));
+    let page = [record(3, now), record(2, now), record(1, now), record(3, now), record(4, now)];
+    let taken = talk.shows(&page, &[Seen::New, Seen::Known, Seen::NewVersion, Seen::New, Seen::New]);
+    assert_eq!((taken.deliver.as_slice(), taken.duplicates, taken.versions), ([4, 2, 0].as_slice(), 2, 1));
 }
 
 #[test]
@@ -689,6 +790,18 @@ fn collection_10_an_api_that_keeps_less_than_it_should_is_found_out_to_the_hour(
         let over = gaps[0].to.since(begun.minus(keeps));
         assert!(gaps[0].to >= begun.minus(keeps) && over <= HOUR, "{over:?} too much, keeps {keeps:?}");
         assert!(requests < 60, "{requests} requests");
+    }
+}
+
+#[test]
+fn collection_10_an_api_that_keeps_hours_is_read_but_for_an_eighth_of_them() {
+    for (keeps, margin) in [(4 * HOUR, 30 * MINUTE), (8 * HOUR, HOUR), (90 * DAY, HOUR)] {
+        let policy = Policy { retention: Some(keeps), ..Policy::default() };
+        let mut talk = Conversation::begin(policy, Start::All);
+        talk.asks();
+        talk.ends(&[]);
+        let kept = ago(&talk, keeps - margin);
+        assert_eq!(talk.position()["history"][0]["from"], kept.to_string(), "{keeps:?}");
     }
 }
 

@@ -113,6 +113,26 @@ async fn delivery_05_a_paused_sink_keeps_its_events_and_heals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_that_is_not_usable_shows_before_its_first_event_and_heals_without_one() {
+    let sink = FakeSink::good();
+    sink.not_ready.lock().unwrap().extend([transient(Some(Duration::from_secs(5)))]);
+    let world = World::new(Api::new(0, 30), vec![sink.clone()]);
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Retrying);
+    assert_eq!(status.sinks[0].now().last_error.unwrap(), "the destination is busy");
+    sleep(Duration::from_secs(2)).await;
+    let now = status.sinks[0].now();
+    assert_eq!((now.mode, now.last_error, now.last_delivery), (SinkMode::Delivering, None, None));
+    assert_eq!(sink.writes.load(Ordering::SeqCst), 0);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn delivery_06_a_sink_that_takes_nothing_stops_the_source_at_the_budget() {
     let sink = FakeSink::new(|_, _| Act::Fail(transient(None)));
     let mut world = World::new(Api::new(100_000, 300), vec![sink.clone()]);

@@ -182,6 +182,8 @@ pub(crate) struct FakeSink {
     taken: Mutex<Taken>,
     pub(crate) writes: AtomicUsize,
     pub(crate) delay: Duration,
+    /// Errors to give before it is ready.
+    pub(crate) not_ready: Mutex<Vec<SinkError>>,
     behaviour: Behaviour,
 }
 
@@ -195,7 +197,7 @@ impl FakeSink {
         behaviour: impl Fn(usize, &Write) -> Act + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (taken, writes) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { taken, writes, delay, behaviour: Box::new(behaviour) })
+        Arc::new(Self { taken, writes, delay, not_ready: Mutex::default(), behaviour: Box::new(behaviour) })
     }
 
     pub(crate) fn good() -> Arc<Self> {
@@ -281,6 +283,10 @@ impl DeadLetters for MemoryLetters {
 impl Sink for FakeSink {
     async fn check(&self) -> Result<(), BoxError> {
         Ok(())
+    }
+
+    async fn open(&self) -> Result<(), SinkError> {
+        self.not_ready.lock().unwrap().pop().map_or(Ok(()), Err)
     }
 
     async fn write(&self, events: &Write) -> Result<Outcome, SinkError> {
