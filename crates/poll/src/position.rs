@@ -53,6 +53,9 @@ pub struct Position {
     pub(crate) history: Vec<Range>,
     /// Walks that are not closed.
     pub(crate) walks: Vec<Walk>,
+    /// Whether the process that holds it asks for history before the present.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) history_first: bool,
 }
 
 /// A stretch of history that is not collected.

@@ -522,3 +522,32 @@ fn sort(parcels: Vec<Parcel>, outcome: &Outcome) -> Sorted {
     }
     sorted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parcel::tests::parcel;
+
+    fn sizes(piece: &Piece) -> Vec<usize> {
+        piece.parcels.iter().map(Parcel::len).collect()
+    }
+
+    #[test]
+    fn a_piece_is_cut_between_parcels_and_within_one() {
+        const CUTS: [(usize, &[usize], &[usize]); 7] = [
+            (0, &[], &[3, 4, 5]),
+            (2, &[2], &[1, 4, 5]),
+            (3, &[3], &[4, 5]),
+            (5, &[3, 2], &[2, 5]),
+            (7, &[3, 4], &[5]),
+            (11, &[3, 4, 4], &[1]),
+            (12, &[3, 4, 5], &[]),
+        ];
+        for (events, front, rest) in CUTS {
+            let mut piece = Piece { parcels: [3, 4, 5].map(parcel).into(), attempts: 7 };
+            let split = piece.split_front(events);
+            assert_eq!((&*sizes(&split), &*sizes(&piece)), (front, rest), "{events}");
+            assert_eq!((split.len(), piece.len(), split.attempts), (events, 12 - events, 7));
+        }
+    }
+}

@@ -134,3 +134,49 @@ impl Drop for Parcel {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use pipeline::{EventOutcome, Origin, Schema, SinkSet, View};
+
+    use super::*;
+    use crate::tracker::Tracker;
+
+    /// A parcel of so many events, of a run of its own.
+    pub(crate) fn parcel(events: usize) -> Parcel {
+        let origin = Arc::new(Origin {
+            source: "source".into(),
+            kind: "fake".into(),
+            dataset: "fake".into(),
+            labels: Vec::new(),
+        });
+        let event = |n: u32| EventMeta {
+            span: n * 3..n * 3 + 2,
+            record: EventMeta::NO_RECORD,
+            id: n.into(),
+            time: Timestamp::default(),
+            class: 0,
+            severity: 0,
+            outcome: EventOutcome::Unknown,
+            action: 0..0,
+            actor: 0..0,
+            tenant: 0..0,
+        };
+        let batch = EventBatch {
+            origin: origin.clone(),
+            view: Arc::new(View { schema: Schema::Raw, version: "".into(), keep_raw: true }),
+            ndjson: "{}\n".repeat(events).into(),
+            events: (0..events as u32).map(event).collect(),
+            words: bytes::Bytes::new(),
+        };
+        let page = RawBatch {
+            origin,
+            collected_at: Timestamp::default(),
+            body: bytes::Bytes::new(),
+            records: Vec::new(),
+            gaps: Vec::new(),
+        };
+        let ack = Tracker::new().track(None, Vec::new(), None, SinkSet::NONE, &[0]).remove(0);
+        Parcel::new(Arc::new(batch), Arc::new(page), ack, SinkState::new("sink"))
+    }
+}

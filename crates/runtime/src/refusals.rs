@@ -231,3 +231,7 @@ impl Drop for Stuck<'_> {
         self.0.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+#[path = "refusals_tests.rs"]
+mod tests;

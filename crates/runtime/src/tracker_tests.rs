@@ -45,6 +45,32 @@ async fn delivery_02_a_dropped_ack_breaks_the_run_and_is_never_success() {
     assert_eq!(tracker.delivered_out_of_order(), [(id(2), SinkSet::ALL)]);
 }
 
+#[tokio::test]
+async fn delivery_03_a_run_that_is_given_up_is_not_delivered_any_more() {
+    let tracker = Tracker::new();
+    let ack = track(&tracker, 1, &[0]).remove(0);
+    let waiting = tokio::spawn({
+        let tracker = tracker.clone();
+        async move { tracker.broken().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!ack.is_stale() && !waiting.is_finished());
+    tracker.give_up();
+    assert!(ack.is_stale());
+    waiting.await.unwrap();
+    ack.done();
+}
+
+#[test]
+fn what_is_safe_is_worth_a_save_with_a_position_or_with_ids_alone() {
+    let tracker = Tracker::new();
+    assert!(tracker.take_safe().is_empty());
+    tracker.track(Some(progress(1)), vec![], None, SinkSet::NONE, &[]);
+    assert!(!tracker.take_safe().is_empty(), "an empty page moves the position");
+    tracker.track(None, vec![id(1)], None, SinkSet::NONE, &[]);
+    assert!(!tracker.take_safe().is_empty(), "the middle of a page");
+}
+
 #[test]
 fn every_sink_and_every_share_must_be_done() {
     let tracker = Tracker::new();

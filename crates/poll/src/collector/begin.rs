@@ -30,6 +30,7 @@ pub(super) fn first(identity: Identity, start: Start, now: Timestamp) -> Positio
         swept_until: None,
         history: vec![Range { from, to: None }],
         walks: Vec::new(),
+        history_first: false,
     }
 }
 

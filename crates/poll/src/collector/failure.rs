@@ -181,4 +181,12 @@ mod tests {
         let mut search = FloorSearch { accepted: Some(since), ..FloorSearch::default() };
         assert!(search.later(since, to) > since);
     }
+    /// The refusal was no answer about that start, so what lies before it is not known to be gone.
+    #[test]
+    fn a_start_that_was_refused_once_and_is_accepted_now_is_not_the_floor() {
+        let (from, since) = (Timestamp::from_millis(1_000_000_000), Timestamp::from_millis(2_000_000_000));
+        let mut search = FloorSearch { refused: Some(since), ..FloorSearch::default() };
+        let earlier = search.earlier(Some(from), since);
+        assert_eq!(earlier, Some(Timestamp::from_millis(1_500_000_000)));
+    }
 }

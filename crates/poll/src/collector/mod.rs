@@ -160,17 +160,21 @@ impl Collector {
         resume: Option<&pipeline::Position>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let position = match resume {
+        let mut position = match resume {
             Some(saved) => Position::read(saved, &identity)?,
             None => begin::first(identity, start, clock::believed(now)),
         };
+        // Processes take turns in what they ask for first, for they may live no longer than a page. It is saved before the
+        // first request, so that one that dies of its request has had its turn.
+        position.history_first = resume.is_some() && !position.history_first && !position.history.is_empty();
+        let served = if position.history_first { Kind::Live } else { Kind::History };
         let window = policy.history_window;
         Ok(Self {
             policy,
             position,
             clock: Clock::default(),
             asked: None,
-            served: Kind::History,
+            served,
             history_fails: false,
             next_poll: None,
             has_been_live: false,

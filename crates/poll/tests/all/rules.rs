@@ -168,6 +168,89 @@ fn collection_03_an_unfinished_walk_never_stops_the_live_tail() {
 }
 
 #[test]
+fn collection_03_history_that_fails_waits_until_the_present_is_read() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+    let asks = |talk: &mut Conversation, kind: Kind| assert_eq!(talk.asks().kind, kind);
+    asks(&mut talk, Kind::Live);
+    talk.goes_on(&[], "1");
+    asks(&mut talk, Kind::History);
+    talk.fails(Failure::TimedOut);
+    for cursor in ["2", "3", "4"] {
+        asks(&mut talk, Kind::Live);
+        talk.goes_on(&[], cursor);
+    }
+    asks(&mut talk, Kind::Live);
+    talk.fails(Failure::Other);
+    asks(&mut talk, Kind::Live);
+    talk.ends(&[]);
+    // It takes turns again as soon as it gives a page; a failure of the present costs it none.
+    asks(&mut talk, Kind::History);
+    talk.goes_on(&[], "1");
+    talk.now = talk.now.plus(MINUTE);
+    asks(&mut talk, Kind::Live);
+    talk.fails(Failure::Other);
+    asks(&mut talk, Kind::History);
+    talk.goes_on(&[], "2");
+    asks(&mut talk, Kind::Live);
+    talk.goes_on(&[], "1");
+    asks(&mut talk, Kind::History);
+}
+
+#[test]
+fn collection_03_a_walk_that_is_too_long_starts_over_at_once_and_the_second_time_with_the_next_poll() {
+    let mut talk = Conversation::caught_up(Policy { live_pages: 2, ..Policy::default() });
+    talk.polls();
+    for (pages, restarts) in [(2, 1), (4, 2)] {
+        for page in 1..=pages {
+            talk.asks();
+            talk.goes_on(&[], &page.to_string());
+        }
+        assert_eq!(talk.position()["walks"][0]["restarts"], restarts);
+    }
+    assert!(!talk.waits().caught_up);
+    talk.polls();
+    talk.fails(Failure::Other);
+    let since = talk.position()["start"].as_str().unwrap().to_owned();
+    let line = format!("live {since} to the present, 0 pages, started over 2 times, failed 1 times");
+    assert_eq!(talk.collector.status().walks, [line]);
+}
+
+#[test]
+fn collection_03_a_walk_to_the_present_has_a_past_from_its_overlap_and_one_poll_on() {
+    for (pause, is_long) in [(31 * MINUTE, false), (31 * MINUTE + SECOND, true)] {
+        let mut talk = Conversation::caught_up(Policy::default());
+        talk.now = talk.now.plus(pause);
+        // It starts where the last one ended: there is nothing before `start`.
+        assert_eq!(talk.asks().kind, Kind::Live);
+        talk.fails(Failure::TimedOut);
+        assert_eq!(!talk.position()["history"].as_array().unwrap().is_empty(), is_long, "{pause:?}");
+    }
+}
+
+#[test]
+fn collection_04_a_window_that_can_be_no_shorter_goes_on_after_a_time_out() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(DAY));
+    talk.asks();
+    talk.ends(&[]);
+    talk.asks();
+    talk.goes_on(&[], "1");
+    talk.asks();
+    talk.fails(Failure::TimedOut);
+    assert_eq!(talk.asks().cursor.unwrap().json(), "1");
+}
+
+#[test]
+fn collection_04_a_cursor_that_is_unknown_where_none_was_sent_starts_nothing_over() {
+    let mut talk = Conversation::caught_up(Policy::default());
+    let first = talk.polls();
+    for _ in 0..20 {
+        talk.fails(Failure::CursorUnknown);
+        assert_eq!(talk.asks(), first);
+    }
+    assert_eq!(talk.position()["walks"][0]["restarts"], 0);
+}
+
+#[test]
 fn collection_03_a_sweep_that_fails_is_left_to_history() {
     let mut talk = Conversation::caught_up(Policy::default());
     let complete = talk.complete_until().unwrap();
@@ -225,6 +308,30 @@ fn collection_04_the_live_tail_is_polled_between_history_pages() {
     }
     let live = kinds.iter().filter(|kind| **kind == Kind::Live).count();
     assert!((2..=4).contains(&live), "{kinds:?}");
+}
+
+/// However short its lives are, a process comes to the present and to history; also when one of the two ends each life.
+#[test]
+fn collection_04_a_process_that_lives_for_one_page_comes_to_the_present_and_to_history() {
+    for dies_of in [None, Some(Kind::History), Some(Kind::Live)] {
+        let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+        talk.asks();
+        talk.ends(&[]);
+        let mut kinds = Vec::new();
+        for _ in 0..10 {
+            talk.restarts(5 * MINUTE);
+            let kind = talk.asks().kind;
+            kinds.push(kind);
+            if dies_of != Some(kind) {
+                talk.ends(&[]);
+            }
+        }
+        let turns = [Kind::History, Kind::Live];
+        assert!(kinds.chunks(2).all(|life| life == turns), "{dies_of:?}: {kinds:?}");
+        let is_closed = talk.position()["history"].as_array().unwrap().is_empty();
+        assert_eq!(is_closed, dies_of != Some(Kind::History), "five windows of a week");
+        assert_eq!(talk.complete_until() == Some(talk.now), dies_of != Some(Kind::Live));
+    }
 }
 
 #[test]
@@ -304,10 +411,10 @@ fn collection_04_a_cursor_that_expired_starts_its_window_over() {
     let first = talk.asks();
     talk.goes_on(&[], "1");
     talk.restarts(SECOND);
-    talk.asks();
-    talk.ends(&[]);
     assert_eq!(talk.asks().cursor.unwrap().json(), "1");
     talk.fails(Failure::CursorUnknown);
+    talk.asks();
+    talk.ends(&[]);
     assert_eq!(talk.asks(), first);
 }
 
@@ -351,6 +458,7 @@ fn collection_05_it_stops_early_only_where_all_is_known_and_old_and_behind_the_l
         let mut talk =
             Conversation::begin(Policy { order, ..Policy::default() }, Start::At(at("2026-11-20")));
         talk.asks();
+        let started = ago(&talk, 15 * MINUTE);
         talk.ends(&[record(7, talk.now)]);
         while talk.collector.status().walks.iter().any(|line| line.starts_with("history")) {
             talk.asks();
@@ -359,16 +467,21 @@ fn collection_05_it_stops_early_only_where_all_is_known_and_old_and_behind_the_l
         talk.polls();
         talk.repeats(&[record(8, talk.now), record(top, at("2026-11-20T10:00:00Z"))], "1");
         talk.asks();
-        talk.repeats(&page(talk.now), "2");
+        assert_eq!(talk.position()["walks"][0]["since"], started.to_string());
+        talk.repeats(&page(started), "2");
         talk.position()["walks"].as_array().unwrap().is_empty()
     };
-    let old = |now: Timestamp| vec![record(6, now.minus(HOUR)), record(5, now.minus(HOUR))];
+    let old = |start: Timestamp| vec![record(6, start.minus(HOUR)), record(5, start.minus(SECOND))];
     assert!(walk(7, &old, Order::NewestFirst));
     assert!(!walk(7, &old, Order::OldestFirst));
     assert!(!walk(9, &old, Order::NewestFirst), "the top of the last walk was not passed");
     assert!(!walk(7, &|_| Vec::new(), Order::NewestFirst), "an empty page says nothing");
-    assert!(!walk(7, &|now| vec![record(6, now.minus(HOUR)), record(5, now)], Order::NewestFirst), "not old");
-    assert!(!walk(7, &|now| vec![record(6, now.minus(HOUR)), timeless(5)], Order::NewestFirst), "no time");
+    let young = |start: Timestamp| vec![record(6, start.minus(HOUR)), record(5, start)];
+    assert!(!walk(7, &young, Order::NewestFirst), "another of that moment may follow");
+    assert!(
+        !walk(7, &|start| vec![record(6, start.minus(HOUR)), timeless(5)], Order::NewestFirst),
+        "no time"
+    );
 }
 
 #[test]
@@ -462,6 +575,69 @@ fn collection_06_after_a_pause_too_long_for_one_window_the_past_is_history() {
     assert_eq!((history.kind, history.since), (Kind::History, Some(begun.minus(DAY + SECOND))));
 }
 
+/// Whatever is left to history while earlier history waits is joined with what it touches, and no stretch is dropped.
+#[test]
+fn collection_06_stretches_that_wait_are_joined_where_they_touch() {
+    /// The present is read, history fails.
+    fn present(talk: &mut Conversation) {
+        for _ in 0..20 {
+            match talk.collector.step(talk.now) {
+                Step::Fetch(request) if request.kind == Kind::History => talk.fails(Failure::Other),
+                Step::Fetch(_) => drop(talk.ends(&[])),
+                Step::Wait(wait) => panic!("{wait:?}"),
+            }
+        }
+    }
+    for (meanwhile, stretches) in [(None, 2), (Some(3 * DAY), 3)] {
+        let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+        let (start, first) = (ago(&talk, 30 * DAY), talk.now);
+        present(&mut talk);
+        talk.restarts(8 * DAY);
+        let second = talk.now;
+        present(&mut talk);
+        let mut last = second;
+        if let Some(pause) = meanwhile {
+            talk.restarts(pause);
+            last = talk.now;
+            present(&mut talk);
+        }
+        talk.restarts(8 * DAY);
+        present(&mut talk);
+        let open: Vec<(String, String)> = talk.position()["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|range| (range["from"].as_str().unwrap().into(), range["to"].as_str().unwrap().into()))
+            .collect();
+        let stretch = |from: Timestamp, to: Timestamp| (from.to_string(), to.to_string());
+        let expected = match stretches {
+            2 => vec![stretch(start, first), stretch(first.minus(DAY), talk.now)],
+            _ => vec![
+                stretch(start, first),
+                stretch(first.minus(DAY), second),
+                stretch(last.minus(DAY), talk.now),
+            ],
+        };
+        assert_eq!(open, expected);
+    }
+}
+
+#[test]
+fn collection_06_a_pause_of_one_window_is_bridged_by_the_walk_to_the_present() {
+    for (pause, kinds) in
+        [(7 * DAY, &[Kind::Sweep] as &[_]), (7 * DAY + SECOND, &[Kind::Live, Kind::History, Kind::History])]
+    {
+        let mut talk = Conversation::caught_up(Policy::default());
+        talk.restarts(pause);
+        let mut asked = Vec::new();
+        while let Step::Fetch(request) = talk.collector.step(talk.now) {
+            asked.push(request.kind);
+            talk.ends(&[]);
+        }
+        assert_eq!(asked, kinds, "{pause:?}");
+    }
+}
+
 #[test]
 fn collection_06_whole_days_are_asked_for_where_the_filter_knows_no_less() {
     let mut talk =
@@ -497,9 +673,9 @@ fn collection_08_known_ids_are_left_out_and_new_versions_delivered_and_counted()
     let mut talk = Conversation::caught_up(Policy::default());
     talk.polls();
     let now = talk.now;
-    let page = [record(3, now), record(2, now), record(1, now), record(3, now)];
-    let taken = talk.shows(&page, &[Seen::New, Seen::Known, Seen::NewVersion, Seen::New]);
-    assert_eq!((taken.deliver.as_slice(), taken.duplicates, taken.versions), ([2, 0].as_slice(), 2, 1));
+    let page = [record(3, now), record(2, now), record(1, now), record(3, now), record(4, now)];
+    let taken = talk.shows(&page, &[Seen::New, Seen::Known, Seen::NewVersion, Seen::New, Seen::New]);
+    assert_eq!((taken.deliver.as_slice(), taken.duplicates, taken.versions), ([4, 2, 0].as_slice(), 2, 1));
 }
 
 #[test]
@@ -665,6 +841,65 @@ fn collection_10_an_api_that_keeps_less_than_it_should_is_found_out_to_the_hour(
         let over = gaps[0].to.since(begun.minus(keeps));
         assert!(gaps[0].to >= begun.minus(keeps) && over <= HOUR, "{over:?} too much, keeps {keeps:?}");
         assert!(requests < 60, "{requests} requests");
+    }
+}
+
+#[test]
+fn collection_10_a_moment_is_forgotten_only_after_all_the_time_that_the_api_keeps_it() {
+    let keeps = 10 * DAY;
+    for (pause, holes) in [(keeps, 0), (keeps + SECOND, 1)] {
+        let mut talk = Conversation::caught_up(Policy { retention: Some(keeps), ..Policy::default() });
+        let begun = talk.now;
+        talk.restarts(pause);
+        let mut gaps = Vec::new();
+        while let Step::Fetch(_) = talk.collector.step(talk.now) {
+            gaps.extend(talk.ends(&[]).gaps);
+        }
+        assert_eq!(gaps.len(), holes, "{pause:?}: {gaps:?}");
+        assert!(gaps.iter().all(|gap| gap.from == begun), "{gaps:?}");
+    }
+}
+
+#[test]
+fn collection_10_it_is_known_when_the_api_forgets_what_is_not_read() {
+    let lost_from = |talk: &Conversation| talk.collector.progress().lost_from;
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(DAY));
+    assert_eq!(lost_from(&talk), None, "it does not say how long it keeps");
+    let keeps = 90 * DAY;
+    talk.policy.retention = Some(keeps);
+    talk.restarts(SECOND);
+    let start = talk.position()["start"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(lost_from(&talk), Some(start.plus(keeps)));
+    while let Step::Fetch(_) = talk.collector.step(talk.now) {
+        talk.ends(&[]);
+    }
+    assert_eq!(lost_from(&talk), Some(talk.now.plus(keeps)));
+}
+
+#[test]
+fn collection_10_a_window_that_falls_out_of_what_the_api_keeps_while_it_is_read_is_halved() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+    talk.asks();
+    talk.ends(&[]);
+    let from = ago(&talk, 30 * DAY);
+    talk.asks();
+    talk.goes_on(&[], "1");
+    talk.asks();
+    talk.fails(Failure::BeforeRetention);
+    let walk = &talk.position()["walks"][0];
+    assert_eq!(walk["since"], from.plus(HOUR).to_string());
+    assert_eq!(walk["until"], from.plus(HOUR + 7 * DAY / 2).to_string());
+}
+
+#[test]
+fn collection_10_an_api_that_keeps_hours_is_read_but_for_an_eighth_of_them() {
+    for (keeps, margin) in [(4 * HOUR, 30 * MINUTE), (8 * HOUR, HOUR), (90 * DAY, HOUR)] {
+        let policy = Policy { retention: Some(keeps), ..Policy::default() };
+        let mut talk = Conversation::begin(policy, Start::All);
+        talk.asks();
+        talk.ends(&[]);
+        let kept = ago(&talk, keeps - margin);
+        assert_eq!(talk.position()["history"][0]["from"], kept.to_string(), "{keeps:?}");
     }
 }
 

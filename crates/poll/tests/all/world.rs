@@ -62,6 +62,13 @@ pub(crate) fn identity() -> Identity {
     Identity { source: "hostile".into(), host: "api.example".into() }
 }
 
+/// All of a position but whose turn it is, which every start changes.
+fn held(position: &Position) -> serde_json::Value {
+    let mut json: serde_json::Value = serde_json::from_str(position.as_str()).unwrap();
+    json.as_object_mut().unwrap().remove("history_first");
+    json
+}
+
 impl World {
     pub(crate) fn new(
         api: Api,
@@ -152,7 +159,7 @@ impl World {
             Collector::open(self.policy.clone(), identity(), self.start, Some(&position), self.ours())
                 .expect("a position that the machine has made is taken up");
         let again = self.collector.progress();
-        assert_eq!(again.position, position, "a position says all that it holds");
+        assert_eq!(held(&again.position), held(&position), "a position says all that it holds");
         self.oracle.opened(self.now);
     }
 

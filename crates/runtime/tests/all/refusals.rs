@@ -1,7 +1,7 @@
 //! Refused events: one is isolated and kept aside, a destination that refuses everything is not believed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{Act, Api, FakeSink, World, numbers, refused, transient};
@@ -173,6 +173,53 @@ async fn delivery_04_a_refused_event_is_done_only_when_its_letter_is_durable() {
     assert_eq!((world.store.at(), world.letters.numbers()), (200, vec![5]));
     assert!(sink.has_all_but(&[5], 200));
     assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+/// The rest of a write waits as well: what is not kept aside must not pile up behind it.
+#[tokio::test(start_paused = true)]
+async fn delivery_04_a_write_under_way_waits_for_the_dead_letter_store() {
+    let sink = FakeSink::slow(Duration::from_secs(1), allergic(&[5]));
+    let mut world = World::new(Api::new(1000, 1000), vec![sink.clone()]);
+    world.batch.max_events = 1000;
+    world.letters.full.store(true, Ordering::SeqCst);
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(300)).await;
+    let taken = sink.taken().len();
+    assert!((1..100).contains(&taken), "{taken} of 1000 are delivered");
+    world.letters.full.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((sink.sorted(), world.letters.numbers()), (all_but(&[5], 1000), vec![5]));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+/// Each write could be the one that it takes; more than one event would only be halved again.
+#[tokio::test(start_paused = true)]
+async fn delivery_05_a_destination_that_refuses_everything_is_asked_with_single_events() {
+    let alone = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    let together = Arc::new(AtomicUsize::new(0));
+    let sink = FakeSink::new({
+        let (alone, together) = (alone.clone(), together.clone());
+        move |_, events| {
+            let mut alone = alone.lock().unwrap();
+            match numbers(events)[..] {
+                [number] => drop(alone.insert(number)),
+                // Two writes may be under way when the twentieth is refused.
+                _ if alone.len() > 22 => drop(together.fetch_add(1, Ordering::SeqCst)),
+                _ => {}
+            }
+            refused()
+        }
+    });
+    let world = World::new(Api::new(3000, 300), vec![sink]);
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(30)).await;
+    assert!(alone.lock().unwrap().len() > 22, "others than the suspects are tried too");
+    assert_eq!(together.load(Ordering::SeqCst), 0);
     stop.cancel();
     run.await.unwrap().unwrap();
 }
