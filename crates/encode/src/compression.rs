@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
 /// gzip's own default: twice as fast as the best, and within some percent of it on JSON.
 const GZIP_LEVEL: u32 = 6;
@@ -13,6 +14,9 @@ const GZIP_LEVEL: u32 = 6;
 /// zstd's own default: smaller than gzip, at a fraction of its time. Its window of 2 MiB is below the 8 MiB that every
 /// reader of `Content-Encoding: zstd` must support (RFC 9659, section 3).
 const ZSTD_LEVEL: i32 = 3;
+
+/// Bodies from this size on are compressed away from the threads that serve connections.
+const BLOCKING_FROM: usize = 64 << 10;
 
 /// How a body is compressed. The same bytes give the same body, every time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -35,6 +39,18 @@ impl Compression {
             Self::Gzip => Some("gzip"),
             Self::Zstd => Some("zstd"),
         }
+    }
+
+    /// The same as [`Compression::body`]; what takes long is done on a blocking thread. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of [`Compression::body`].
+    pub async fn body_in_background(self, parts: Vec<Bytes>) -> io::Result<Bytes> {
+        let length: usize = parts.iter().map(Bytes::len).sum();
+        if self == Self::None || length < BLOCKING_FROM {
+            return self.body(&parts);
+        }
+        spawn_blocking(move || self.body(&parts)).await.map_err(io::Error::other)?
     }
 
     /// Joins `parts` and compresses them as one. Nothing is copied when there is one part, not to be compressed.

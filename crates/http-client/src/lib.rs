@@ -8,6 +8,7 @@
 //! - [`HttpError`]: what went wrong in words for an operator, and what to do where waiting will not help. It never
 //!   holds a header's value, a path or a query, because those hold keys;
 //! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure;
+//! - [`delivery`]: what all sinks share that deliver over HTTP;
 //! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to.
 //!
 //! Nothing is read or built before the first request.
@@ -28,6 +29,7 @@ mod advice;
 mod body;
 mod client;
 mod connection;
+pub mod delivery;
 mod endpoint;
 mod error;
 mod rate_limit;

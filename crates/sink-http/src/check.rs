@@ -1,11 +1,9 @@
 //! `check --connect`: is the endpoint there, and does it accept the credentials?
 
-use http_client::HttpError;
+use http_client::delivery::{Class, Refusal, as_found, class};
 use pipeline::SinkError;
 
-use crate::failure;
-use crate::policy::{self, Class};
-use crate::{HttpSink, Refusal, request};
+use crate::{HttpSink, KEYS, request};
 
 impl HttpSink {
     /// Asks with `HEAD`, which delivers nothing (RFC 9110, 9.3.2). Many endpoints answer it with 404, 405 or worse
@@ -13,12 +11,12 @@ impl HttpSink {
     pub(crate) async fn prove(&self) -> Result<(), SinkError> {
         let credentials = self.credentials.current();
         let question = request::question(&self.settings, &credentials);
-        let answer = self.client.deliver(&question).await.map_err(as_found)?;
+        let answer = self.client.deliver(&question).await.map_err(|error| as_found(error, &KEYS))?;
         let status = answer.status.as_u16();
-        let refusal = || Refusal::read(&self.settings.url, &answer, &credentials).into();
-        match policy::class(status) {
+        let refusal = || Refusal::read(&self.settings.url, &answer, &credentials.hidden).into();
+        match class(status, &KEYS) {
             Class::Paused { reason, remedy } if matches!(status, 401 | 403 | 407 | 410 | 511) => {
-                Err(SinkError::Paused { reason, remedy: remedy.to_owned(), source: refusal() })
+                Err(SinkError::Paused { reason, remedy, source: refusal() })
             }
             // What stands in front of the endpoint does not reach it.
             Class::Again if matches!(status, 502..=504 | 520..=530) => {
@@ -26,14 +24,5 @@ impl HttpSink {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// While it runs, Towpath tries again by itself after these failures. Whoever checks a configuration has most likely written
-/// down a wrong address, and is told what to look at.
-fn as_found(error: HttpError) -> SinkError {
-    match error.suspicion() {
-        Some(remedy) => SinkError::Paused { reason: error.kind(), remedy, source: error.into() },
-        None => failure::of_http_error(error),
     }
 }

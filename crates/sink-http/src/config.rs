@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use encode::Compression;
+use http_client::delivery::{BasicConfig, Secrets as _};
 use http_client::{ClientSettings, Url, destination, is_loopback, origin};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -83,16 +84,6 @@ pub enum AuthConfig {
     Basic(BasicConfig),
     /// A header of the endpoint's own.
     Header(HeaderConfig),
-}
-
-/// A name and a password.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BasicConfig {
-    /// The name; without a colon.
-    pub username: String,
-    /// The password.
-    pub password: Secret,
 }
 
 /// A header that holds a key.

@@ -1,7 +1,7 @@
 //! Delivers events to an HTTP endpoint: a webhook, a log intake, whatever takes JSON in a request.
 //!
 //! A write is one request with all of its events, or one request an event; it is acknowledged when the endpoint has
-//! answered with a success. What every other status means is one table (`policy`), and nothing in it drops an event.
+//! answered with a success. What every other status means is one table ([`http_client::delivery::class`]), and nothing in it drops an event.
 //! `README.md` has the guarantees in full.
 //!
 //! ```no_run
@@ -20,16 +20,13 @@
 //! ```
 //!
 //! # Code map
-//! `config` is what a user writes; `secrets` makes headers and signing keys of it, `credentials` takes up new ones.
-//! `form` is what a body looks like, `signing` its signature, `request` puts both together; `policy` is the table of statuses, `failure` turns what
-//! went wrong into what the runtime does next.
+//! `config` is what a user writes; `secrets` makes headers and signing keys of it. `form` is what a body looks like,
+//! `signing` its signature, `request` puts both together. What a status means, what may be shown of an answer, and how new
+//! secrets are taken up is the same for all sinks: `http_client::delivery`.
 
 mod check;
 mod config;
-mod credentials;
-mod failure;
 mod form;
-mod policy;
 mod request;
 mod secrets;
 mod signing;
@@ -38,31 +35,47 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use encode::Compression;
-use http_client::HttpClient;
+pub use http_client::delivery::BasicConfig;
+use http_client::delivery::{self, Class, Credentials, Keys, Refusal, class};
+use http_client::{HttpClient, HttpError};
 use pipeline::{BoxError, Outcome, Sink, SinkError, Timestamp, Write};
-use tokio::task::spawn_blocking;
 
-pub use crate::config::{
-    AuthConfig, BasicConfig, HeaderConfig, HttpConfig, HttpSettings, Method, SigningConfig,
-};
-use crate::credentials::Credentials;
-use crate::failure::{Refusal, Refused};
+pub use crate::config::{AuthConfig, HeaderConfig, HttpConfig, HttpSettings, Method, SigningConfig};
 pub use crate::form::Body;
-use crate::policy::Class;
+use crate::secrets::Secrets;
 
-/// Bodies from this size on are compressed away from the threads that serve connections.
-const BLOCKING_FROM: usize = 64 << 10;
+/// What the keys are called that a remedy names.
+pub(crate) const KEYS: Keys = Keys {
+    url: "`url`",
+    credentials: "`auth` or `signing`",
+    request: "`method`, `headers`, `body` and `compression`",
+};
 
 /// With one event a request: refusals in a row after which a write goes no further. So many are more likely a fault of
 /// the configuration than of the events, and the runtime decides what to do about them.
 const MOST_REFUSALS: usize = 20;
 
+/// Why a delivery was not taken.
+enum Refused {
+    /// It is too large.
+    TooLarge(Refusal),
+    /// Its content is not what the endpoint takes; [`pipeline::Reason::kind`].
+    Content(&'static str, Refusal),
+    /// It says nothing about the events.
+    Failed(SinkError),
+}
+
+impl From<HttpError> for Refused {
+    fn from(error: HttpError) -> Self {
+        Self::Failed(delivery::of_http_error(error, &KEYS))
+    }
+}
+
 /// The sink. Writes to it do not wait for one another.
 pub struct HttpSink {
     settings: HttpSettings,
     client: HttpClient,
-    credentials: Credentials,
+    credentials: Credentials<Secrets>,
 }
 
 impl HttpSink {
@@ -101,7 +114,7 @@ impl HttpSink {
                 Err(Refused::Failed(error)) => {
                     tracing::debug!(
                         taken = index,
-                        error = failure::chain(&error),
+                        error = delivery::chain(&error),
                         "write ends in the middle"
                     );
                     if let SinkError::Transient { retry_after, .. } = error {
@@ -125,25 +138,27 @@ impl HttpSink {
 
     /// One delivery. Cancelling it closes its connection and leaves nothing behind.
     async fn send(&self, parts: Vec<Bytes>, id: &str) -> Result<(), Refused> {
-        let body = compressed(self.settings.compression, parts).await?;
+        let body = self.settings.compression.body_in_background(parts).await;
+        let body = body.map_err(|error| {
+            Refused::Failed(SinkError::Transient { retry_after: None, source: error.into() })
+        })?;
         let credentials = self.credentials.current();
         let request = request::delivery(&self.settings, &credentials, id, body, now())?;
         let answer = self.client.deliver(&request).await?;
-        let refusal = || Refusal::read(&self.settings.url, &answer, &credentials);
-        let refused = match policy::class(answer.status.as_u16()) {
+        let refusal = || Refusal::read(&self.settings.url, &answer, &credentials.hidden);
+        let refused = match class(answer.status.as_u16(), &KEYS) {
             Class::Taken => {
                 self.credentials.accepted();
                 return Ok(());
             }
             Class::Again => Refused::Failed(SinkError::Transient {
-                retry_after: failure::retry_after(&answer, now()),
+                retry_after: delivery::retry_after(&answer, now()),
                 source: refusal().into(),
             }),
             Class::TooLarge => Refused::TooLarge(refusal()),
             Class::Content(kind) => Refused::Content(kind, refusal()),
             Class::Paused { reason, remedy } => {
-                let (remedy, source) = (remedy.to_owned(), refusal().into());
-                Refused::Failed(SinkError::Paused { reason, remedy, source })
+                Refused::Failed(SinkError::Paused { reason, remedy, source: refusal().into() })
             }
         };
         // Some receivers answer 400 to a signature that they do not know.
@@ -178,19 +193,6 @@ impl Sink for HttpSink {
             Body::Ndjson | Body::JsonArray => self.write_together(events).await,
         }
     }
-}
-
-/// The body as it is sent.
-async fn compressed(compression: Compression, parts: Vec<Bytes>) -> Result<Bytes, Refused> {
-    let failed = |source: BoxError| Refused::Failed(SinkError::Transient { retry_after: None, source });
-    let length: usize = parts.iter().map(Bytes::len).sum();
-    let body = if compression == Compression::None || length < BLOCKING_FROM {
-        compression.body(&parts)
-    } else {
-        let work = spawn_blocking(move || compression.body(&parts));
-        work.await.map_err(|panic| failed(panic.into()))?
-    };
-    body.map_err(|error| failed(error.into()))
 }
 
 fn now() -> Timestamp {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use http_client::delivery::{self, Hidden};
 use http_client::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use http_client::secret_header;
 use settings::{Invalid, Secret};
@@ -34,8 +33,7 @@ const OURS: [&str; 18] = [
     "via",
 ];
 
-/// Shorter values keep no secret, and would blot out half of every text.
-const LIKE_A_SECRET: usize = 4;
+const TWICE: &str = "stands here twice, in other letters or in `auth`";
 
 /// All that may hold a secret.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +51,7 @@ pub(crate) struct Prepared {
     /// Empty: deliveries are not signed.
     pub(crate) signing: Vec<SigningKey>,
     /// What must not show in the words of an answer.
-    hidden: Vec<String>,
+    pub(crate) hidden: Hidden,
 }
 
 /// Tells how much there is, not what.
@@ -63,24 +61,17 @@ impl fmt::Debug for Prepared {
     }
 }
 
-impl Prepared {
-    /// The text without the secrets, should the endpoint repeat them.
-    pub(crate) fn blotted(&self, text: &str) -> String {
-        self.hidden.iter().fold(text.to_owned(), |text, hidden| text.replace(hidden.as_str(), "…"))
-    }
-}
-
 impl Secrets {
     /// Whether requests carry something that must not travel in clear.
     pub(crate) fn travel(&self) -> bool {
         self.auth.is_some() || !self.headers.is_empty()
     }
+}
 
-    /// Makes headers and keys.
-    ///
-    /// # Errors
-    /// Everything that is wrong, by key; shows no value.
-    pub(crate) fn prepare(&self) -> Result<Prepared, Vec<Invalid>> {
+impl delivery::Secrets for Secrets {
+    type Prepared = Prepared;
+
+    fn prepare(&self) -> Result<Prepared, Vec<Invalid>> {
         let mut prepared = Prepared::default();
         let mut wrong = Vec::new();
         for (name, value) in &self.headers {
@@ -90,14 +81,10 @@ impl Secrets {
         if let Some(signing) = &self.signing {
             wrong.extend(prepared.add_keys(signing).err());
         }
-        // The longest first, or a part of one would be left when another one is blotted out of its middle.
-        prepared.hidden.retain(|hidden| hidden.len() >= LIKE_A_SECRET);
-        prepared.hidden.sort_by_key(|hidden| std::cmp::Reverse(hidden.len()));
         if wrong.is_empty() { Ok(prepared) } else { Err(wrong) }
     }
 
-    /// Every secret with its key.
-    pub(crate) fn each_mut(&mut self) -> Vec<(String, &mut Secret)> {
+    fn each_mut(&mut self) -> Vec<(String, &mut Secret)> {
         let mut all = Vec::new();
         match &mut self.auth {
             Some(AuthConfig::Bearer(token)) => all.push(("auth.bearer".to_owned(), token)),
@@ -127,14 +114,14 @@ impl Prepared {
             return wrong("is set by other keys or by the connection", "remove it");
         }
         if self.headers.contains_key(&header) {
-            return wrong("stands here twice, in other letters or in `auth`", "remove one of the two");
+            return wrong(TWICE, "remove one of the two");
         }
         let Ok(line) = secret_header(key, value) else {
             let remedy = "remove line breaks and other control characters";
             return wrong("holds a character that a header cannot carry", remedy);
         };
         self.headers.insert(header, line);
-        self.hidden.push(value.expose().trim().to_owned());
+        self.hidden.hide(value.expose());
         Ok(())
     }
 
@@ -146,24 +133,16 @@ impl Prepared {
                 if token.expose().trim().is_empty() {
                     return wrong(key, "is empty", "write the token");
                 }
-                self.hidden.push(token.expose().trim().to_owned());
+                self.hidden.hide(token.expose());
                 let value = Secret::new(format!("Bearer {}", token.expose().trim()));
                 self.add(AUTHORIZATION.as_str(), key, &value)
             }
             AuthConfig::Basic(basic) => {
-                if basic.username.contains(|c: char| c == ':' || c.is_control()) {
-                    let message =
-                        "holds a colon or a control character, which basic authentication cannot carry";
-                    return wrong("auth.basic.username", message, "write another name");
+                let line = basic.header("auth.basic", &mut self.hidden)?;
+                match self.headers.insert(AUTHORIZATION, line) {
+                    None => Ok(()),
+                    Some(_) => wrong("auth.basic", TWICE, "remove one of the two"),
                 }
-                if basic.username.is_empty() && basic.password.expose().is_empty() {
-                    return wrong("auth.basic", "is empty", "write a name and a password");
-                }
-                self.hidden.push(basic.password.expose().to_owned());
-                let pair = STANDARD.encode(format!("{}:{}", basic.username, basic.password.expose()));
-                self.hidden.push(pair.clone());
-                let value = Secret::new(format!("Basic {pair}"));
-                self.add(AUTHORIZATION.as_str(), "auth.basic", &value)
             }
             AuthConfig::Header(header) => {
                 if header.value.expose().trim().is_empty() {
@@ -197,7 +176,7 @@ impl Prepared {
                 return Err(Invalid::new(key, "is no signing secret", remedy));
             };
             self.signing.push(read);
-            self.hidden.push(secret.expose().trim().to_owned());
+            self.hidden.hide(secret.expose());
         }
         Ok(())
     }

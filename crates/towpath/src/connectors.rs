@@ -2,22 +2,27 @@
 
 use std::sync::Arc;
 
-use config::{Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
+use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
-use settings::Invalid;
+use settings::{ByteSize, Invalid};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
+use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
 /// Every type that a configuration may name.
 pub(crate) fn types() -> Vec<ConnectorType> {
     let file = SinkTraits { destination: Some("path"), ..SinkTraits::default() };
+    // With the envelopes a body stays below the 1 MB that Splunk Cloud takes.
+    let batch = Batch { max_bytes: ByteSize::bytes(800_000), ..Batch::default() };
+    let splunk_hec = SinkTraits { batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
+        ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
     ]
 }
 
@@ -30,6 +35,7 @@ pub(crate) enum SourceSettings {
 pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
     Http(Arc<HttpSink>),
+    SplunkHec(Arc<SplunkHecSink>),
 }
 
 /// What sources of one process share.
@@ -72,6 +78,14 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
             let (checked, diagnostics) =
                 read::<HttpConfig, _>(&sink.block, HttpConfig::validate, HttpConfig::warnings);
             (checked.map(|settings| SinkSettings::Http(Arc::new(HttpSink::new(settings)))), diagnostics)
+        }
+        "splunk_hec" => {
+            let (checked, diagnostics) =
+                read::<SplunkHecConfig, _>(&sink.block, SplunkHecConfig::validate, SplunkHecConfig::warnings);
+            (
+                checked.map(|settings| SinkSettings::SplunkHec(Arc::new(SplunkHecSink::new(settings)))),
+                diagnostics,
+            )
         }
         other => unreachable!("the list of sink types names {other}"),
     }
@@ -147,6 +161,7 @@ impl SinkSettings {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Http(sink) => sink.clone(),
+            Self::SplunkHec(sink) => sink.clone(),
         }
     }
 
@@ -161,6 +176,7 @@ impl SinkSettings {
             Self::File(_) => 1,
             // Requests mostly wait; no order is promised between writes.
             Self::Http(_) => 4,
+            Self::SplunkHec(sink) => sink.concurrency(),
         }
     }
 
@@ -171,6 +187,7 @@ impl SinkSettings {
             Self::File(_) => "can be written",
             // Whether it takes events shows only when it is sent some.
             Self::Http(_) => "can be reached",
+            Self::SplunkHec(_) => "accepts the token",
         })
     }
 }

@@ -39,7 +39,7 @@ async fn only_what_is_sure_is_an_error() {
     }
     for (status, remedy) in [
         (401, "correct `auth`"),
-        (403, "let the user of `auth` write"),
+        (403, "let the user of `auth` or `signing` write"),
         (407, "`proxy`"),
         (410, "remove this sink"),
         (503, "answers 503"),

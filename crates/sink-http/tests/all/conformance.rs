@@ -8,9 +8,9 @@ use pipeline::Sink;
 use serde_json::{Value, json};
 use testkit::sink::{CannotHappen, Destination, Harness, Held, POISON, Trouble, Unheard};
 
-use crate::authority::Authority;
 use crate::independent::base64;
 use crate::receiver::{Protocol, Receiver, Reply};
+use testkit::http::Authority;
 
 const TOKEN: &str = "t0ken-of-the-intake";
 

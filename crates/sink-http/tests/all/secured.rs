@@ -5,9 +5,9 @@ use std::fs;
 use pipeline::Sink;
 use serde_json::json;
 
-use crate::authority::Authority;
 use crate::receiver::{Protocol, Receiver};
 use crate::{all_words, deliver, sink, words};
+use testkit::http::Authority;
 
 #[tokio::test]
 async fn an_own_authority_and_a_client_certificate() {

@@ -10,7 +10,7 @@ fn config_dir() -> PathBuf {
 fn towpath(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.args(args).env("POSTMAN_API_KEY", "PMAK-of-a-test");
-    command.env("INTAKE_TOKEN", "token-of-a-test");
+    command.env("INTAKE_TOKEN", "token-of-a-test").env("SPLUNK_HEC_TOKEN", "token-of-a-test");
     command.env("WEBHOOK_SECRET", "whsec_dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE=");
     command.output().expect("towpath runs")
 }

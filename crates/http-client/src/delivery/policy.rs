@@ -4,9 +4,20 @@
 //! ends a subscription, 429 and 502–504 ask for a slower pace); for 409, the IETF draft on the `Idempotency-Key` header
 //! (section 2.6: the first attempt is still being processed); for 520–530, Cloudflare's list of its own statuses.
 
+/// What the keys of a sink are called, for sentences that say what to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// Where it delivers to, e.g. `` `url` ``.
+    pub url: &'static str,
+    /// How it is known there, e.g. `` `auth` ``.
+    pub credentials: &'static str,
+    /// What its requests look like, e.g. `` `method` and `body` ``.
+    pub request: &'static str,
+}
+
 /// What follows from an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
     /// The destination has it.
     Taken,
     /// It may take it later.
@@ -20,41 +31,53 @@ pub(crate) enum Class {
         /// A stable word for metrics.
         reason: &'static str,
         /// What to do, in a sentence.
-        remedy: &'static str,
+        remedy: String,
     },
 }
 
 /// The class of any status, known or not.
-pub(crate) fn class(status: u16) -> Class {
+pub fn class(status: u16, keys: &Keys) -> Class {
+    let Keys { url, credentials, request } = keys;
     match status {
         200..=299 => Class::Taken,
-        300..=399 => paused("redirect", MOVED),
+        300..=399 => paused("redirect", moved(keys)),
         400 => Class::Content("bad_request"),
         415 => Class::Content("media_type"),
         422 => Class::Content("unprocessable"),
         413 => Class::TooLarge,
         401 => paused(
             "authentication",
-            "correct `auth` or `signing`: the endpoint does not accept them; those from files are read again",
+            format!(
+                "correct {credentials}: the endpoint does not accept them; those from files are read again"
+            ),
         ),
         402 => paused("payment", "the endpoint asks for payment: see to the account with it"),
         403 => paused(
             "permission",
-            "let the user of `auth` write to this endpoint, and this machine's address through what guards it",
+            format!(
+                "let the user of {credentials} write to this endpoint, and this machine's address through what guards it"
+            ),
         ),
-        404 => paused("not_found", "check the path of `url`: there is no endpoint"),
-        405 | 501 => paused("method", "set `method` to one that the endpoint takes"),
+        404 => paused("not_found", format!("check the path of {url}: there is no endpoint")),
+        405 | 501 => {
+            paused("method", format!("the endpoint takes no such requests: check {url} and {request}"))
+        }
         407 => paused(
             "proxy",
             "put the proxy's user and password into `proxy` as http://user:password@host:port",
         ),
         410 => paused(
             "gone",
-            "the endpoint is gone for good: remove this sink, or set `url` to what has taken its place",
+            format!(
+                "the endpoint is gone for good: remove this sink, or set {url} to what has taken its place"
+            ),
         ),
-        414 => paused("url_length", "shorten `url`: the endpoint does not take one as long"),
-        421 => paused("host", "check the host of `url`: the server that answers is not responsible for it"),
-        431 => paused("header_length", "shorten `headers`: the endpoint does not take as many"),
+        414 => paused("url_length", format!("shorten {url}: the endpoint does not take one as long")),
+        421 => paused(
+            "host",
+            format!("check the host of {url}: the server that answers is not responsible for it"),
+        ),
+        431 => paused("header_length", "the endpoint does not take as long headers: shorten them"),
         451 => paused("legal", "the endpoint must not take events for legal reasons: ask its operator"),
         495 | 496 => paused(
             "tls",
@@ -62,21 +85,28 @@ pub(crate) fn class(status: u16) -> Class {
         ),
         511 => paused("network_login", "log in to the network: its portal answers in the endpoint's place"),
         408 | 409 | 420 | 423 | 425 | 429 | 499 => Class::Again,
-        505 | 506 | 510 => paused("unsupported", DIFFERENT),
+        505 | 506 | 510 => paused("unsupported", unsupported(keys)),
         500..=599 => Class::Again,
-        _ => paused("unsupported", DIFFERENT),
+        _ => paused("unsupported", unsupported(keys)),
     }
 }
 
-const fn paused(reason: &'static str, remedy: &'static str) -> Class {
-    Class::Paused { reason, remedy }
+fn paused(reason: &'static str, remedy: impl Into<String>) -> Class {
+    Class::Paused { reason, remedy: remedy.into() }
+}
+
+fn unsupported(keys: &Keys) -> String {
+    format!("compare {} and {} with what the endpoint's documentation asks for", keys.url, keys.request)
 }
 
 /// For redirects that are not followed.
-pub(crate) const MOVED: &str = "set `url` to the address that the endpoint has moved to: only redirects within its origin, with status 307 or \
-     308, are followed";
-
-const DIFFERENT: &str = "compare `url`, `method`, `headers`, `body` and `compression` with what the endpoint's documentation asks for";
+pub(crate) fn moved(keys: &Keys) -> String {
+    let url = keys.url;
+    format!(
+        "set {url} to the address that the endpoint has moved to: only redirects within its origin, with status 307 or \
+         308, are followed"
+    )
+}
 
 #[cfg(test)]
 mod tests {
@@ -114,8 +144,10 @@ mod tests {
         ("paused unsupported", &[505, 506, 510, 600, 999]),
     ];
 
+    const KEYS: Keys = Keys { url: "`url`", credentials: "`auth`", request: "`method` and `body`" };
+
     fn words(status: u16) -> String {
-        match class(status) {
+        match class(status, &KEYS) {
             Class::Taken => "taken".to_owned(),
             Class::Again => "again".to_owned(),
             Class::TooLarge => "too large".to_owned(),
@@ -150,7 +182,7 @@ mod tests {
     #[test]
     fn a_pause_says_what_to_do_in_one_sentence() {
         for status in 0..=999 {
-            if let Class::Paused { reason, remedy } = class(status) {
+            if let Class::Paused { reason, remedy } = class(status, &KEYS) {
                 assert!(remedy.len() > 30 && !remedy.ends_with('.'), "{status}: {remedy}");
                 assert!(reason.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{reason}");
             }
@@ -160,7 +192,7 @@ mod tests {
     proptest! {
         #[test]
         fn only_a_success_counts_as_delivered(status in 100u16..1000) {
-            prop_assert_eq!(class(status) == Class::Taken, (200..300).contains(&status));
+            prop_assert_eq!(class(status, &KEYS) == Class::Taken, (200..300).contains(&status));
         }
     }
 }

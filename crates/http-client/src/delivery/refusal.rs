@@ -4,11 +4,16 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http_client::{Advice, Answer, HttpError, LONGEST_WAIT, Url, origin};
 use pipeline::{Reason, SinkError, Timestamp};
+use reqwest::Url;
 
-use crate::policy::MOVED;
-use crate::secrets::Prepared;
+use super::policy::moved;
+use super::{Hidden, Keys};
+use crate::advice::Advice;
+use crate::client::Answer;
+use crate::endpoint::origin;
+use crate::error::HttpError;
+use crate::rate_limit::LONGEST_WAIT;
 
 /// Characters of an answer's body that are kept.
 const MOST_WORDS: usize = 500;
@@ -16,20 +21,9 @@ const MOST_WORDS: usize = 500;
 /// Parts of the URL from this length on may be tokens, and are not shown when the endpoint repeats them.
 const LIKE_A_TOKEN: usize = 12;
 
-/// Why a delivery was not taken.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// It is too large.
-    TooLarge(Refusal),
-    /// Its content is not what the endpoint takes; [`Reason::kind`].
-    Content(&'static str, Refusal),
-    /// It says nothing about the events.
-    Failed(SinkError),
-}
-
 /// An answer that is no success, in the endpoint's own words. One line, without control characters and secrets.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     server: String,
     status: u16,
     words: String,
@@ -45,15 +39,20 @@ impl fmt::Display for Refusal {
 impl Error for Refusal {}
 
 impl Refusal {
-    /// Reads the words of an answer from `url` to a request with these credentials.
-    pub(crate) fn read(url: &Url, answer: &Answer, credentials: &Prepared) -> Self {
-        let text = credentials.blotted(&String::from_utf8_lossy(&answer.body));
+    /// Reads the words of an answer from `url` to a request with the secrets `hidden`.
+    pub fn read(url: &Url, answer: &Answer, hidden: &Hidden) -> Self {
+        Self::in_words(url, answer, &String::from_utf8_lossy(&answer.body), hidden)
+    }
+
+    /// The same for a destination of which the words stand somewhere in the body.
+    pub fn in_words(url: &Url, answer: &Answer, words: &str, hidden: &Hidden) -> Self {
+        let text = hidden.blotted(words);
         let words = without_url(text, url).trim().chars().take(MOST_WORDS).map(visible).collect();
         Self { server: origin(url), status: answer.status.as_u16(), words }
     }
 
-    /// Why an event was refused.
-    pub(crate) fn reason(self, kind: &'static str) -> Reason {
+    /// Why an event was refused; `kind` is [`Reason::kind`].
+    pub fn reason(self, kind: &'static str) -> Reason {
         let status = self.status;
         let detail = match self.words {
             words if words.is_empty() => format!("status {status}"),
@@ -84,19 +83,20 @@ fn visible(c: char) -> String {
 }
 
 /// What the endpoint asks to wait, in whatever way; not longer than is sensible.
-pub(crate) fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
     let advice = Advice::read(&answer.headers, now);
     let until_reset = if answer.status.as_u16() == 429 { advice.reset } else { None };
     advice.retry_after.or(until_reset).map(|wait| wait.min(LONGEST_WAIT))
 }
 
-/// Sorts what kept a request from being answered. Unless nothing went out, the endpoint may have taken the events: the
-/// next attempt has the same id.
-pub(crate) fn of_http_error(error: HttpError) -> SinkError {
+/// Sorts what kept a request from being answered. Unless nothing went out, the destination may have taken the events:
+/// they come again.
+pub fn of_http_error(error: HttpError, keys: &Keys) -> SinkError {
     let remedy = match &error {
-        HttpError::Redirect { .. } => Some(MOVED.to_owned()),
+        HttpError::Redirect { .. } => Some(moved(keys)),
         HttpError::Protocol { .. } => {
-            Some("check scheme, host, port and path of `url`: no HTTP endpoint answers there".to_owned())
+            let url = keys.url;
+            Some(format!("check scheme, host, port and path of {url}: no HTTP endpoint answers there"))
         }
         error => error.remedy(),
     };
@@ -106,14 +106,17 @@ pub(crate) fn of_http_error(error: HttpError) -> SinkError {
     }
 }
 
-impl From<HttpError> for Refused {
-    fn from(error: HttpError) -> Self {
-        Self::Failed(of_http_error(error))
+/// The same where a configuration is checked: whoever does that has most likely written down a wrong address, and is
+/// told what to look at also where the failure may pass by itself.
+pub fn as_found(error: HttpError, keys: &Keys) -> SinkError {
+    match error.suspicion() {
+        Some(remedy) => SinkError::Paused { reason: error.kind(), remedy, source: error.into() },
+        None => of_http_error(error, keys),
     }
 }
 
 /// The error and its causes in one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

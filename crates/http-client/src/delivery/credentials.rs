@@ -4,28 +4,44 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
-use crate::secrets::{Prepared, Secrets};
+use settings::{Invalid, Secret};
+
+/// All that may hold a secret in the configuration of a sink.
+pub trait Secrets: Clone {
+    /// What goes into requests.
+    type Prepared;
+
+    /// Every secret with its key.
+    fn each_mut(&mut self) -> Vec<(String, &mut Secret)>;
+
+    /// Makes what goes into requests.
+    ///
+    /// # Errors
+    /// Everything that is wrong, by key; shows no value.
+    fn prepare(&self) -> Result<Self::Prepared, Vec<Invalid>>;
+}
 
 /// What requests are made with. After a refusal the files of the secrets are read again, before each attempt, until
 /// one is accepted.
-pub(crate) struct Credentials {
-    held: Mutex<Held>,
+pub struct Credentials<S: Secrets> {
+    held: Mutex<Held<S>>,
 }
 
-struct Held {
-    secrets: Secrets,
-    prepared: Arc<Prepared>,
+struct Held<S: Secrets> {
+    secrets: S,
+    prepared: Arc<S::Prepared>,
     /// The last answer was a refusal.
     refused: bool,
 }
 
-impl Credentials {
-    pub(crate) fn new(secrets: Secrets, prepared: Arc<Prepared>) -> Self {
+impl<S: Secrets> Credentials<S> {
+    /// With what the configuration held at the start.
+    pub fn new(secrets: S, prepared: Arc<S::Prepared>) -> Self {
         Self { held: Mutex::new(Held { secrets, prepared, refused: false }) }
     }
 
     /// What the next attempt is made with.
-    pub(crate) fn current(&self) -> Arc<Prepared> {
+    pub fn current(&self) -> Arc<S::Prepared> {
         let mut held = self.held();
         if held.refused {
             held.take_up_newer();
@@ -34,12 +50,12 @@ impl Credentials {
     }
 
     /// The endpoint takes them.
-    pub(crate) fn accepted(&self) {
+    pub fn accepted(&self) {
         self.held().refused = false;
     }
 
     /// The endpoint does not take `used`. True when there are others by now, with which it is worth trying at once.
-    pub(crate) fn refused(&self, used: &Arc<Prepared>) -> bool {
+    pub fn refused(&self, used: &Arc<S::Prepared>) -> bool {
         let mut held = self.held();
         if !Arc::ptr_eq(&held.prepared, used) {
             return true;
@@ -48,13 +64,13 @@ impl Credentials {
         held.take_up_newer()
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Held<S>> {
         // Whole at any moment, so a panic elsewhere does not spoil it.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl<S: Secrets> Held<S> {
     fn take_up_newer(&mut self) -> bool {
         let mut newer = self.secrets.clone();
         let mut changed = Vec::new();
@@ -96,23 +112,37 @@ fn read(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use settings::Secret;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::config::AuthConfig;
 
-    fn credentials(dir: &TempDir) -> Credentials {
+    /// A token that must not be blank or broken over lines.
+    #[derive(Clone)]
+    struct Token(Secret);
+
+    impl Secrets for Token {
+        type Prepared = String;
+
+        fn each_mut(&mut self) -> Vec<(String, &mut Secret)> {
+            vec![("token".to_owned(), &mut self.0)]
+        }
+
+        fn prepare(&self) -> Result<String, Vec<Invalid>> {
+            let token = self.0.expose().trim();
+            match token.is_empty() || token.contains('\n') {
+                true => Err(vec![Invalid::new("token", "is no token", "write one")]),
+                false => Ok(token.to_owned()),
+            }
+        }
+    }
+
+    fn credentials(dir: &TempDir) -> Credentials<Token> {
         let path = dir.path().join("token");
         fs::write(&path, "old\n").unwrap();
         let token = Secret::from_file(String::new(), path, String::new(), "old\n");
-        let secrets = Secrets { auth: Some(AuthConfig::Bearer(token)), ..Secrets::default() };
+        let secrets = Token(token);
         let prepared = Arc::new(secrets.prepare().unwrap());
         Credentials::new(secrets, prepared)
-    }
-
-    fn header(prepared: &Prepared) -> String {
-        prepared.headers["authorization"].to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -121,9 +151,9 @@ mod tests {
         let credentials = credentials(&dir);
         fs::write(dir.path().join("token"), "new\n").unwrap();
         let old = credentials.current();
-        assert_eq!(header(&old), "Bearer old");
+        assert_eq!(*old, "old");
         assert!(credentials.refused(&old));
-        assert_eq!(header(&credentials.current()), "Bearer new");
+        assert_eq!(*credentials.current(), "new");
         // Another write that was under way with the old one.
         assert!(credentials.refused(&old));
     }
@@ -135,7 +165,7 @@ mod tests {
         let old = credentials.current();
         assert!(!credentials.refused(&old));
         fs::write(dir.path().join("token"), "new").unwrap();
-        assert_eq!(header(&credentials.current()), "Bearer new");
+        assert_eq!(*credentials.current(), "new");
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! An HTTP server on loopback, with or without TLS, for destinations that tests deliver to. It reads requests whole, and
+//! answers what a function says; what a protocol refuses is for that function to know.
+
+mod authority;
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::HeaderMap;
+use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::rustls::ServerConfig;
+
+pub use self::authority::Authority;
+
+/// A request, read whole.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `POST`
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The bytes of the connection.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A header that stands there once, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// What the client gets.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// An answer: status, headers, body.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// The connection is closed without one.
+    Close,
+    /// Nothing, ever.
+    Hang,
+}
+
+/// Answers a request.
+pub type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+type Handler = dyn Fn(Request) -> Answer + Send + Sync;
+
+#[derive(Default)]
+struct State {
+    tls: Option<TlsAcceptor>,
+    /// Connections are closed at once.
+    away: bool,
+    connections: Vec<AbortHandle>,
+}
+
+/// A running server; it ends with the runtime that it was started in.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl Server {
+    /// Listens on a free port.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn start(
+        tls: Option<ServerConfig>,
+        handler: impl Fn(Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        let state = Arc::new(Mutex::new(State { tls, ..State::default() }));
+        let server = Self { address, state: state.clone() };
+        let handler: Arc<Handler> = Arc::new(handler);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let handler = handler.clone();
+                let (tls, away) = {
+                    let state = lock(&state);
+                    (state.tls.clone(), state.away)
+                };
+                if away {
+                    continue;
+                }
+                let connection = tokio::spawn(async move {
+                    let service = service_fn(|request| serve(request, &*handler));
+                    let server = hyper::server::conn::http1::Builder::new();
+                    // A client that goes away in the middle is what some tests are about.
+                    match tls {
+                        None => server.serve_connection(TokioIo::new(stream), service).await.is_ok(),
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => {
+                                server.serve_connection(TokioIo::new(stream), service).await.is_ok()
+                            }
+                            Err(_) => false,
+                        },
+                    }
+                });
+                lock(&state).connections.push(connection.abort_handle());
+            }
+        });
+        server
+    }
+
+    /// Goes away, with all connections, or comes back.
+    pub fn away(&self, away: bool) {
+        lock(&self.state).away = away;
+        if away {
+            self.hang_up();
+        }
+    }
+
+    /// Who it is from the next connection on; there is none before.
+    pub fn identity(&self, tls: ServerConfig) {
+        lock(&self.state).tls = Some(TlsAcceptor::from(Arc::new(tls)));
+        self.hang_up();
+    }
+
+    fn hang_up(&self) {
+        for connection in lock(&self.state).connections.drain(..) {
+            connection.abort();
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(request: hyper::Request<Incoming>, handler: &Handler) -> io::Result<Response<Full>> {
+    let (head, mut incoming) = request.into_parts();
+    let mut body = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+        if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
+            body.extend_from_slice(&data);
+        }
+    }
+    let (method, target) = (head.method.to_string(), head.uri.to_string());
+    match handler(Request { method, target, headers: head.headers, body }).await {
+        Reply::Answer(status, headers, text) => {
+            let mut response =
+                Response::builder().status(StatusCode::from_u16(status).map_err(io::Error::other)?);
+            for (name, value) in headers {
+                response = response.header(name, value);
+            }
+            response.body(Full(Some(text.into()))).map_err(io::Error::other)
+        }
+        Reply::Close => Err(io::ErrorKind::ConnectionReset.into()),
+        Reply::Hang => std::future::pending().await,
+    }
+}
+
+/// A body that is there as a whole.
+struct Full(Option<Bytes>);
+
+impl Body for Full {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
