@@ -1,4 +1,4 @@
-//! What sinks do to bytes on their way out. For now that is compression.
+//! What sinks do to bytes on their way out: compression, and the forms in which syslog carries events.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -11,6 +11,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+pub mod cef;
 mod compression;
+mod cut;
+mod framing;
+pub mod syslog;
 
 pub use compression::Compression;
+pub use cut::Escapes;
+pub use framing::Framing;

@@ -229,7 +229,7 @@ impl Route<'_> {
         let error = error.without_url();
         let cause = root_cause(&error);
         if let Some(tls) = find(&error, as_tls) {
-            return tls_error(server, tls);
+            return tls_failure(server, "url", tls);
         }
         if error.is_connect() {
             if error.is_timeout() {
@@ -302,14 +302,15 @@ fn root_cause(error: &(dyn Error + 'static)) -> BoxError {
     chain(error).last().map(ToString::to_string).unwrap_or_default().into()
 }
 
-fn tls_error(server: String, error: &rustls::Error) -> HttpError {
+/// What a failure of TLS with `server` means and what to do about it. `key` is what the configuration calls the address.
+pub fn tls_failure(server: String, key: &str, error: &rustls::Error) -> HttpError {
     let (detail, remedy) = match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate_trouble(certificate),
+        rustls::Error::InvalidCertificate(certificate) => certificate_trouble(certificate, key),
         rustls::Error::AlertReceived(alert) => (
             format!("the server refuses with `{alert:?}`"),
             match alert {
                 AlertDescription::ProtocolVersion => "the server must offer TLS 1.2 or 1.3".to_owned(),
-                AlertDescription::UnrecognisedName => "check the host in `url`".to_owned(),
+                AlertDescription::UnrecognisedName => format!("check the host in `{key}`"),
                 _ => "if it asks for a client certificate, set tls.cert_file and tls.key_file to one that it accepts and \
                       that has not expired"
                     .to_owned(),
@@ -317,18 +318,18 @@ fn tls_error(server: String, error: &rustls::Error) -> HttpError {
         ),
         rustls::Error::InvalidMessage(_) => (
             "what answers there does not speak TLS".to_owned(),
-            "check scheme and port of `url`, and that no proxy answers in the server's place".to_owned(),
+            format!("check scheme and port of `{key}`, and that no proxy answers in the server's place"),
         ),
         rustls::Error::PeerIncompatible(what) => (
             format!("no common version or cipher ({what:?})"),
             "the server must offer TLS 1.2 or 1.3 with current ciphers".to_owned(),
         ),
-        other => (other.to_string(), "check `url` and the `tls` block".to_owned()),
+        other => (other.to_string(), format!("check `{key}` and the `tls` block")),
     };
     HttpError::Tls { server, detail, remedy }
 }
 
-fn certificate_trouble(error: &CertificateError) -> (String, String) {
+fn certificate_trouble(error: &CertificateError, key: &str) -> (String, String) {
     const CLOCK: &str =
         "check this machine's clock; if it is right, the server's operator must renew the certificate";
     match error {
@@ -346,11 +347,11 @@ fn certificate_trouble(error: &CertificateError) -> (String, String) {
         }
         CertificateError::NotValidForName => (
             "its certificate is for another name".to_owned(),
-            "set `url` to a name that the certificate is for".to_owned(),
+            format!("set `{key}` to a name that the certificate is for"),
         ),
         CertificateError::NotValidForNameContext { presented, .. } => (
             format!("its certificate is for {}", presented.join(", ")),
-            "set `url` to a name that the certificate is for".to_owned(),
+            format!("set `{key}` to a name that the certificate is for"),
         ),
         other => (
             format!("its certificate is refused: {other}"),

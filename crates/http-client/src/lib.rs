@@ -9,7 +9,9 @@
 //!   holds a header's value, a path or a query, because those hold keys;
 //! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure;
 //! - [`delivery`]: what all sinks share that deliver over HTTP;
-//! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to.
+//! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to;
+//! - [`tls_config`] and [`tls_failure`]: trust, identity and words for failures, for sinks that speak something else than
+//!   HTTP over TLS.
 //!
 //! Nothing is read or built before the first request.
 //!
@@ -38,6 +40,7 @@ mod tls;
 pub use advice::Advice;
 pub use client::{Answer, ClientSettings, HttpClient, Request, secret_header};
 pub use endpoint::{EndpointError, Proxy, destination, endpoint, is_loopback, origin};
-pub use error::{HttpError, TimedOut};
+pub use error::{HttpError, TimedOut, tls_failure};
 pub use rate_limit::{LONGEST_WAIT, Limit, MONTHLY_QUOTA_WAIT, Permit, RateLimiter};
 pub use reqwest::{Method, StatusCode, Url, header};
+pub use tls::client_config as tls_config;

@@ -17,8 +17,11 @@ use settings::Tls;
 
 use crate::error::HttpError;
 
-/// Reads the files that `tls` names, or the machine's authorities.
-pub(crate) fn client_config(tls: &Tls) -> Result<ClientConfig, HttpError> {
+/// Reads the files that `tls` names, or the machine's authorities. Also for what is spoken over TLS instead of HTTP.
+///
+/// # Errors
+/// [`HttpError::Setup`], with the key and the file.
+pub fn client_config(tls: &Tls) -> Result<ClientConfig, HttpError> {
     let Some(path) = &tls.ca_file else {
         return with_client_certificate(machine_roots(), tls);
     };

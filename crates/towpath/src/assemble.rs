@@ -115,12 +115,12 @@ impl Assembly {
         }
         let spec = |((sink, settings), view): ((config::Sink, SinkSettings), Arc<View>)| SinkSpec {
             name: sink.name,
-            sink: settings.sink(),
+            sink: settings.sink,
             view,
             from: sink.from,
             batch: batch_limits(&sink.batch),
-            eager: settings.is_eager(),
-            concurrency: settings.concurrency(),
+            eager: settings.is_eager,
+            concurrency: settings.concurrency,
             retry: retry(&sink.retry),
         };
         let sinks = config.sinks.into_iter().zip(sinks).zip(views).map(spec).collect();

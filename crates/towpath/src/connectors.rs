@@ -9,6 +9,7 @@ use settings::{ByteSize, Invalid};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
+use sink_syslog::{SyslogConfig, SyslogSink};
 use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
@@ -23,6 +24,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
+        ConnectorType::sink::<SyslogConfig>("syslog", SinkTraits::default()),
     ]
 }
 
@@ -32,10 +34,15 @@ pub(crate) enum SourceSettings {
 }
 
 /// A sink that is made, but has touched nothing.
-pub(crate) enum SinkSettings {
-    File(Arc<FileSink>),
-    Http(Arc<HttpSink>),
-    SplunkHec(Arc<SplunkHecSink>),
+#[derive(Clone)]
+pub(crate) struct SinkSettings {
+    pub(crate) sink: Arc<dyn pipeline::Sink>,
+    /// Whether waiting for more events before a write is worth nothing.
+    pub(crate) is_eager: bool,
+    /// Writes under way at once.
+    pub(crate) concurrency: usize,
+    /// What a check that found nothing wrong has found out.
+    proof: &'static str,
 }
 
 /// What sources of one process share.
@@ -68,27 +75,47 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
 
 /// Reads and checks a sink's block.
 pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) {
+    let block = &sink.block;
     match sink.kind {
-        "file" => {
-            let (checked, diagnostics) =
-                read::<FileConfig, _>(&sink.block, FileConfig::validate, |_| Vec::new());
-            (checked.map(|settings| SinkSettings::File(Arc::new(FileSink::new(settings)))), diagnostics)
-        }
-        "http" => {
-            let (checked, diagnostics) =
-                read::<HttpConfig, _>(&sink.block, HttpConfig::validate, HttpConfig::warnings);
-            (checked.map(|settings| SinkSettings::Http(Arc::new(HttpSink::new(settings)))), diagnostics)
-        }
-        "splunk_hec" => {
-            let (checked, diagnostics) =
-                read::<SplunkHecConfig, _>(&sink.block, SplunkHecConfig::validate, SplunkHecConfig::warnings);
-            (
-                checked.map(|settings| SinkSettings::SplunkHec(Arc::new(SplunkHecSink::new(settings)))),
-                diagnostics,
-            )
-        }
+        "file" => made(
+            block,
+            FileConfig::validate,
+            |_| Vec::new(),
+            |settings| {
+                // A write costs so little that waiting for more events is worth nothing.
+                SinkSettings {
+                    is_eager: true,
+                    ..SinkSettings::new(FileSink::new(settings), 1, "can be written")
+                }
+            },
+        ),
+        // Requests mostly wait; no order is promised between writes. Whether it takes events shows only when it is sent some.
+        "http" => made(block, HttpConfig::validate, HttpConfig::warnings, |settings| {
+            SinkSettings::new(HttpSink::new(settings), 4, "can be reached")
+        }),
+        "splunk_hec" => made(block, SplunkHecConfig::validate, SplunkHecConfig::warnings, |settings| {
+            let sink = SplunkHecSink::new(settings);
+            let concurrency = sink.concurrency();
+            SinkSettings::new(sink, concurrency, "accepts the token")
+        }),
+        // Each write has a connection of its own, of which receivers allow few: syslog-ng ten, for all of its senders.
+        "syslog" => made(block, SyslogConfig::validate, SyslogConfig::warnings, |settings| {
+            let sink = SyslogSink::new(settings);
+            let proof = sink.proof();
+            SinkSettings::new(sink, 2, proof)
+        }),
         other => unreachable!("the list of sink types names {other}"),
     }
+}
+
+fn made<C: serde::de::DeserializeOwned, S>(
+    block: &Block,
+    validate: impl Fn(&C) -> Result<S, Vec<Invalid>>,
+    warnings: impl Fn(&C) -> Vec<Invalid>,
+    make: impl FnOnce(S) -> SinkSettings,
+) -> (Option<SinkSettings>, Vec<Diagnostic>) {
+    let (checked, diagnostics) = read(block, validate, warnings);
+    (checked.map(make), diagnostics)
 }
 
 fn read<C: serde::de::DeserializeOwned, S>(
@@ -157,38 +184,14 @@ impl SourceSettings {
 }
 
 impl SinkSettings {
-    pub(crate) fn sink(&self) -> Arc<dyn pipeline::Sink> {
-        match self {
-            Self::File(sink) => sink.clone(),
-            Self::Http(sink) => sink.clone(),
-            Self::SplunkHec(sink) => sink.clone(),
-        }
-    }
-
-    /// Whether a write costs so little that waiting for more events is worth nothing.
-    pub(crate) fn is_eager(&self) -> bool {
-        matches!(self, Self::File(_))
-    }
-
-    /// Writes under way at once.
-    pub(crate) fn concurrency(&self) -> usize {
-        match self {
-            Self::File(_) => 1,
-            // Requests mostly wait; no order is promised between writes.
-            Self::Http(_) => 4,
-            Self::SplunkHec(sink) => sink.concurrency(),
-        }
+    fn new(sink: impl pipeline::Sink, concurrency: usize, proof: &'static str) -> Self {
+        Self { sink: Arc::new(sink), is_eager: false, concurrency, proof }
     }
 
     /// Is the destination usable? If so, what was found.
     pub(crate) async fn check(&self) -> Result<&'static str, BoxError> {
-        self.sink().check().await?;
-        Ok(match self {
-            Self::File(_) => "can be written",
-            // Whether it takes events shows only when it is sent some.
-            Self::Http(_) => "can be reached",
-            Self::SplunkHec(_) => "accepts the token",
-        })
+        self.sink.check().await?;
+        Ok(self.proof)
     }
 }
 

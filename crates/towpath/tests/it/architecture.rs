@@ -25,6 +25,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-splunk-hec", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
+    ("sink-syslog", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     (
         "towpath",
         3,
@@ -41,6 +42,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "sink-file",
             "sink-http",
             "sink-splunk-hec",
+            "sink-syslog",
             "source-postman",
             "telemetry",
             "transform",

@@ -124,7 +124,7 @@ impl Replay {
         let (sink, settings) = config.sinks.iter().zip(sinks).find(|(sink, _)| sink.name == name)?;
         let view = Arc::new(connectors::view(sink));
         let (batch, retry) = (assemble::batch_limits(&sink.batch), assemble::retry(&sink.retry));
-        Some(Lane::new(name, settings.sink(), view, batch, retry))
+        Some(Lane::new(name, settings.sink.clone(), view, batch, retry))
     }
 
     /// The letter's event as it would be sent today, or why there is none.

@@ -1,0 +1,87 @@
+//! Connections that stall, break or are given up.
+
+use std::time::{Duration, Instant};
+
+use pipeline::Sink;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::events::{text, write};
+use crate::receiver::{Mood, Protocol, Receiver};
+use crate::{deliver, sink, words};
+
+fn config(receiver: &Receiver, framing: &str) -> serde_json::Value {
+    json!({"address": format!("tcp://{}", receiver.address), "framing": framing, "timeout": "1s", "max_bytes": "1MiB"})
+}
+
+/// What the kernel on the other side has no room for was not taken: more than it can hold, and nobody reads.
+#[tokio::test]
+async fn what_is_not_acknowledged_is_not_taken() {
+    let receiver = Receiver::start(Protocol::Octets, None);
+    let sink = sink(&config(&receiver, "octet_counting"));
+    receiver.mood(Mood::Stalled);
+    let began = Instant::now();
+    // 16 MiB; loopback windows end at 6 MiB.
+    let result = sink.write(&write(0..160, 100 << 10)).await;
+    assert_eq!(words(&result), "transient");
+    assert!((1..3).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(result.unwrap_err().to_string().len() > 5);
+    receiver.mood(Mood::Well);
+    assert_eq!(words(&deliver(&sink, 500..510).await), "taken");
+    let taken = receiver.taken();
+    assert!(taken.iter().any(|message| message.body == text(509, 0)));
+    assert_eq!(receiver.violations(), Vec::<String>::new());
+}
+
+/// A write that is given up in the middle of a line leaves no half of it, and takes nothing away from what was taken
+/// before on the same connection.
+#[tokio::test]
+async fn a_line_that_is_given_up_is_not_one() {
+    for framing in ["lf", "octet_counting"] {
+        let protocol = if framing == "lf" { Protocol::Lines } else { Protocol::Octets };
+        let receiver = Receiver::start(protocol, None);
+        let sink = sink(&config(&receiver, framing));
+        assert_eq!(words(&deliver(&sink, 0..1).await), "taken");
+        receiver.mood(Mood::Stalled);
+        assert_eq!(words(&deliver(&sink, 1..40).await), "taken", "the kernel has them");
+        let large = write(100..260, 100 << 10);
+        assert!(timeout(Duration::from_millis(300), sink.write(&large)).await.is_err());
+        receiver.mood(Mood::Well);
+        assert_eq!(words(&deliver(&sink, 40..50).await), "taken");
+        let taken = receiver.taken();
+        for number in 0..50 {
+            assert!(taken.iter().any(|message| message.body == text(number, 0)), "{framing} {number}");
+        }
+        assert_eq!(receiver.violations(), Vec::<String>::new(), "{framing}");
+        assert_eq!(receiver.accepted(), 2);
+    }
+}
+
+/// Resets are told from acknowledgements, whenever they come.
+#[tokio::test]
+async fn a_reset_is_no_acknowledgement() {
+    let receiver = Receiver::start(Protocol::Octets, None);
+    let sink = sink(&config(&receiver, "octet_counting"));
+    receiver.mood(Mood::Resets);
+    for _ in 0..3 {
+        assert_eq!(words(&sink.write(&write(0..160, 100 << 10)).await), "transient");
+    }
+    receiver.mood(Mood::Well);
+    assert_eq!(words(&deliver(&sink, 0..10).await), "taken");
+}
+
+/// A receiver that was restarted while nothing was to do costs no failure.
+#[tokio::test]
+async fn an_idle_connection_that_was_closed_is_not_written_to() {
+    for (protocol, scheme) in [(Protocol::Octets, "tcp"), (Protocol::Relp, "relp")] {
+        let receiver = Receiver::start(protocol, None);
+        let address = format!("{scheme}://{}", receiver.address);
+        let sink = sink(&json!({"address": address, "timeout": "1s"}));
+        assert_eq!(words(&deliver(&sink, 0..3).await), "taken");
+        receiver.away(true);
+        receiver.away(false);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(words(&deliver(&sink, 3..6).await), "taken", "{scheme}");
+        assert_eq!((receiver.taken().len(), receiver.accepted()), (6, 2));
+    }
+}
