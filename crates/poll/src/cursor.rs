@@ -1,7 +1,6 @@
 //! Opaque cursors, and noticing that they go round in a circle.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -30,12 +29,6 @@ impl Cursor {
     /// The JSON text as received.
     pub fn json(&self) -> &str {
         &self.0
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
     }
 }
 

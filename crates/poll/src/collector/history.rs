@@ -54,7 +54,7 @@ impl Collector {
         position.newest = None;
     }
 
-    /// Gives up what the API has forgotten of the ranges that no walk is open for.
+    /// Gives up what the API has forgotten of the ranges that no walk is open for, and forgets ranges that are read.
     pub(super) fn give_up_forgotten(&mut self, server_now: Timestamp, gaps: &mut Vec<Gap>) {
         let forgotten = self.policy.retention.map(|retention| server_now.minus(retention));
         let kept = forgotten.map(|forgotten| forgotten.plus(self.margin()));
@@ -94,11 +94,10 @@ impl Collector {
         Some(open.chain(self.position.complete_until).min()?.plus(self.policy.retention?))
     }
 
-    /// A window is read: its range starts behind it.
+    /// A window is read: its range starts behind it. One that is read to its end goes in [`Collector::give_up_forgotten`].
     pub(super) fn close_window(&mut self, walk: &Walk) {
         if let Some(range) = self.position.history.first_mut() {
             range.from = walk.until;
         }
-        self.position.history.retain(|range| range.to.is_none() || range.from < range.to);
     }
 }

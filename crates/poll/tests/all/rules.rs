@@ -209,6 +209,10 @@ fn collection_03_a_walk_that_is_too_long_starts_over_at_once_and_the_second_time
     }
     assert!(!talk.waits().caught_up);
     talk.polls();
+    talk.fails(Failure::Other);
+    let since = talk.position()["start"].as_str().unwrap().to_owned();
+    let line = format!("live {since} to the present, 0 pages, started over 2 times, failed 1 times");
+    assert_eq!(talk.collector.status().walks, [line]);
 }
 
 #[test]
@@ -571,6 +575,53 @@ fn collection_06_after_a_pause_too_long_for_one_window_the_past_is_history() {
     assert_eq!((history.kind, history.since), (Kind::History, Some(begun.minus(DAY + SECOND))));
 }
 
+/// Whatever is left to history while earlier history waits is joined with what it touches, and no stretch is dropped.
+#[test]
+fn collection_06_stretches_that_wait_are_joined_where_they_touch() {
+    /// The present is read, history fails.
+    fn present(talk: &mut Conversation) {
+        for _ in 0..20 {
+            match talk.collector.step(talk.now) {
+                Step::Fetch(request) if request.kind == Kind::History => talk.fails(Failure::Other),
+                Step::Fetch(_) => drop(talk.ends(&[])),
+                Step::Wait(wait) => panic!("{wait:?}"),
+            }
+        }
+    }
+    for (meanwhile, stretches) in [(None, 2), (Some(3 * DAY), 3)] {
+        let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+        let (start, first) = (ago(&talk, 30 * DAY), talk.now);
+        present(&mut talk);
+        talk.restarts(8 * DAY);
+        let second = talk.now;
+        present(&mut talk);
+        let mut last = second;
+        if let Some(pause) = meanwhile {
+            talk.restarts(pause);
+            last = talk.now;
+            present(&mut talk);
+        }
+        talk.restarts(8 * DAY);
+        present(&mut talk);
+        let open: Vec<(String, String)> = talk.position()["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|range| (range["from"].as_str().unwrap().into(), range["to"].as_str().unwrap().into()))
+            .collect();
+        let stretch = |from: Timestamp, to: Timestamp| (from.to_string(), to.to_string());
+        let expected = match stretches {
+            2 => vec![stretch(start, first), stretch(first.minus(DAY), talk.now)],
+            _ => vec![
+                stretch(start, first),
+                stretch(first.minus(DAY), second),
+                stretch(last.minus(DAY), talk.now),
+            ],
+        };
+        assert_eq!(open, expected);
+    }
+}
+
 #[test]
 fn collection_06_a_pause_of_one_window_is_bridged_by_the_walk_to_the_present() {
     for (pause, kinds) in
@@ -791,6 +842,53 @@ fn collection_10_an_api_that_keeps_less_than_it_should_is_found_out_to_the_hour(
         assert!(gaps[0].to >= begun.minus(keeps) && over <= HOUR, "{over:?} too much, keeps {keeps:?}");
         assert!(requests < 60, "{requests} requests");
     }
+}
+
+#[test]
+fn collection_10_a_moment_is_forgotten_only_after_all_the_time_that_the_api_keeps_it() {
+    let keeps = 10 * DAY;
+    for (pause, holes) in [(keeps, 0), (keeps + SECOND, 1)] {
+        let mut talk = Conversation::caught_up(Policy { retention: Some(keeps), ..Policy::default() });
+        let begun = talk.now;
+        talk.restarts(pause);
+        let mut gaps = Vec::new();
+        while let Step::Fetch(_) = talk.collector.step(talk.now) {
+            gaps.extend(talk.ends(&[]).gaps);
+        }
+        assert_eq!(gaps.len(), holes, "{pause:?}: {gaps:?}");
+        assert!(gaps.iter().all(|gap| gap.from == begun), "{gaps:?}");
+    }
+}
+
+#[test]
+fn collection_10_it_is_known_when_the_api_forgets_what_is_not_read() {
+    let lost_from = |talk: &Conversation| talk.collector.progress().lost_from;
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(DAY));
+    assert_eq!(lost_from(&talk), None, "it does not say how long it keeps");
+    let keeps = 90 * DAY;
+    talk.policy.retention = Some(keeps);
+    talk.restarts(SECOND);
+    let start = talk.position()["start"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(lost_from(&talk), Some(start.plus(keeps)));
+    while let Step::Fetch(_) = talk.collector.step(talk.now) {
+        talk.ends(&[]);
+    }
+    assert_eq!(lost_from(&talk), Some(talk.now.plus(keeps)));
+}
+
+#[test]
+fn collection_10_a_window_that_falls_out_of_what_the_api_keeps_while_it_is_read_is_halved() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(30 * DAY));
+    talk.asks();
+    talk.ends(&[]);
+    let from = ago(&talk, 30 * DAY);
+    talk.asks();
+    talk.goes_on(&[], "1");
+    talk.asks();
+    talk.fails(Failure::BeforeRetention);
+    let walk = &talk.position()["walks"][0];
+    assert_eq!(walk["since"], from.plus(HOUR).to_string());
+    assert_eq!(walk["until"], from.plus(HOUR + 7 * DAY / 2).to_string());
 }
 
 #[test]

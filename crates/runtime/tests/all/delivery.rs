@@ -56,6 +56,7 @@ async fn delivery_05_transient_failures_are_retried_without_limit() {
     result.unwrap();
     assert_eq!(sink.sorted(), numbers(100));
     assert_eq!(status.sinks[0].errors()["transient"], 300);
+    assert_eq!(status.sinks[0].retries.load(Ordering::SeqCst), 300);
     assert_eq!(status.sinks[0].now().mode, SinkMode::Delivering);
     assert_eq!(status.sinks[0].now().last_error, None);
 }
@@ -70,6 +71,32 @@ async fn delivery_05_the_destination_says_when_to_come_back() {
     world.catch_up().await.0.unwrap();
     assert!(start.elapsed() >= asked);
     assert_eq!(sink.writes.load(Ordering::SeqCst), 2);
+}
+
+/// What it says to one write holds for all.
+#[tokio::test(start_paused = true)]
+async fn delivery_05_no_write_begins_before_the_destination_wants_one() {
+    let asked = Duration::from_secs(77);
+    let sink =
+        FakeSink::new(move |write, _| if write == 0 { Act::Fail(transient(Some(asked))) } else { Act::Take });
+    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
+    let run = tokio::spawn(world.engine().run(Until::CaughtUp { timeout: None }, CancellationToken::new()));
+    sleep(asked - Duration::from_secs(1)).await;
+    let writes = sink.writes.load(Ordering::SeqCst);
+    assert!(writes <= 2, "the one that failed, and one that was under way: {writes}");
+    run.await.unwrap().unwrap();
+    assert_eq!(sink.sorted(), numbers(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_a_destination_that_takes_all_and_asks_for_a_pause_gets_it() {
+    let asked = Duration::from_secs(77);
+    let sink = FakeSink::new(move |write, _| if write == 0 { Act::TakeAndAsk(asked) } else { Act::Take });
+    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
+    let start = Instant::now();
+    world.catch_up().await.0.unwrap();
+    assert!(start.elapsed() >= asked, "{:?}", start.elapsed());
+    assert_eq!(sink.sorted(), numbers(300));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,6 +155,50 @@ async fn a_sink_that_is_not_usable_shows_before_its_first_event_and_heals_withou
     let now = status.sinks[0].now();
     assert_eq!((now.mode, now.last_error, now.last_delivery), (SinkMode::Delivering, None, None));
     assert_eq!(sink.writes.load(Ordering::SeqCst), 0);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_ready_late_is_not_said_to_deliver_while_its_writes_fail() {
+    let sink = FakeSink::new(|_, _| Act::Fail(transient(Some(Duration::from_secs(60)))));
+    *sink.slow_start.lock().unwrap() = Duration::from_secs(5);
+    let world = World::new(Api::new(10, 30), vec![sink.clone()]);
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(sink.writes.load(Ordering::SeqCst), 1);
+    assert_eq!(status.sinks[0].now().mode, SinkMode::Retrying);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+/// The sink drops what is left of the run instead of sending it once more, or sending nothing at all.
+#[tokio::test(start_paused = true)]
+async fn delivery_03_a_run_that_is_given_up_is_not_written_any_more() {
+    let empty = Arc::new(AtomicUsize::new(0));
+    let sink = FakeSink::new({
+        let empty = empty.clone();
+        move |write, events| {
+            empty.fetch_add(usize::from(events.is_empty()), Ordering::SeqCst);
+            let asked = Duration::from_secs(3);
+            if write == 0 { Act::Fail(transient(Some(asked))) } else { Act::Take }
+        }
+    });
+    let world = World::new(Api::new(10, 30), vec![sink.clone()]);
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(sink.writes.load(Ordering::SeqCst), 1);
+    world.api.panic_once.store(true, Ordering::SeqCst);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(status.sources[0].restarts.load(Ordering::SeqCst), 1);
+    assert_eq!(sink.sorted(), numbers(10), "each event once");
+    assert_eq!((sink.writes.load(Ordering::SeqCst), empty.load(Ordering::SeqCst)), (2, 0));
     stop.cancel();
     run.await.unwrap().unwrap();
 }

@@ -145,6 +145,8 @@ impl Transform for Numbers {
 /// What a sink does with a write.
 pub(crate) enum Act {
     Take,
+    /// Takes all, and asks for a pause.
+    TakeAndAsk(Duration),
     /// Takes all but these indices.
     TakeBut(Vec<u32>),
     /// Takes all but these, which it refuses for good.
@@ -182,6 +184,8 @@ pub(crate) struct FakeSink {
     taken: Mutex<Taken>,
     pub(crate) writes: AtomicUsize,
     pub(crate) delay: Duration,
+    /// Getting ready takes so long.
+    pub(crate) slow_start: Mutex<Duration>,
     /// Errors to give before it is ready.
     pub(crate) not_ready: Mutex<Vec<SinkError>>,
     behaviour: Behaviour,
@@ -197,7 +201,14 @@ impl FakeSink {
         behaviour: impl Fn(usize, &Write) -> Act + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (taken, writes) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { taken, writes, delay, not_ready: Mutex::default(), behaviour: Box::new(behaviour) })
+        Arc::new(Self {
+            taken,
+            writes,
+            delay,
+            slow_start: Mutex::default(),
+            not_ready: Mutex::default(),
+            behaviour: Box::new(behaviour),
+        })
     }
 
     pub(crate) fn good() -> Arc<Self> {
@@ -286,6 +297,8 @@ impl Sink for FakeSink {
     }
 
     async fn open(&self) -> Result<(), SinkError> {
+        let slow_start = *self.slow_start.lock().unwrap();
+        tokio::time::sleep(slow_start).await;
         self.not_ready.lock().unwrap().pop().map_or(Ok(()), Err)
     }
 
@@ -297,7 +310,11 @@ impl Sink for FakeSink {
             Act::TakeBut(indices) | Act::Refuse(indices) => indices.clone(),
             _ => Vec::new(),
         };
-        if matches!(act, Act::Take | Act::TakeBut(_) | Act::Refuse(_) | Act::TakeAndFail) {
+        let takes_some = matches!(
+            act,
+            Act::Take | Act::TakeAndAsk(_) | Act::TakeBut(_) | Act::Refuse(_) | Act::TakeAndFail
+        );
+        if takes_some {
             let taken: Vec<usize> = numbers(events)
                 .into_iter()
                 .enumerate()
@@ -308,6 +325,7 @@ impl Sink for FakeSink {
         }
         match act {
             Act::Take => Ok(Outcome::default()),
+            Act::TakeAndAsk(pause) => Ok(Outcome { slow_down: Some(pause), ..Outcome::default() }),
             Act::TakeBut(retry) => Ok(Outcome { retry, ..Outcome::default() }),
             Act::Refuse(indices) => Ok(Outcome {
                 rejected: indices.into_iter().map(|index| (index, mapping())).collect(),
