@@ -10,6 +10,7 @@
 //!
 //! What cannot be read is treated as absent.
 
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
 use pipeline::Timestamp;
@@ -80,9 +81,10 @@ impl Advice {
         }
     }
 
-    /// `RateLimit` in either form. Of several named limits the one with the least left counts.
+    /// `RateLimit` in either form. Of several named limits the one with the least left counts, and of those the one that
+    /// ends last.
     fn read_combined(&mut self, fields: &str, now: Timestamp) {
-        let mut least: Option<(u64, Option<Duration>)> = None;
+        let mut least: Option<(u64, Reverse<Option<Duration>>)> = None;
         for item in fields.split(',') {
             let (mut left, mut until) = (None, None);
             for part in item.split(';') {
@@ -96,13 +98,12 @@ impl Advice {
                     _ => {}
                 }
             }
-            if let Some(left) = left
-                && least.is_none_or(|(fewest, _)| left < fewest)
-            {
-                least = Some((left, until));
+            if let Some(left) = left {
+                let this = (left, Reverse(until));
+                least = Some(least.map_or(this, |other| other.min(this)));
             }
         }
-        if let Some((left, until)) = least {
+        if let Some((left, Reverse(until))) = least {
             self.remaining = Some(left);
             self.reset = until.or(self.reset);
         }
@@ -197,6 +198,10 @@ pub(crate) mod tests {
                 Advice { remaining: Some(7), reset: secs(3600), ..none },
             ),
             (
+                &[("RateLimit", "\"burst\";r=0;t=3, \"day\";r=0;t=3600, \"hour\";r=0;t=60")],
+                Advice { remaining: Some(0), reset: secs(3600), ..none },
+            ),
+            (
                 &[("RateLimit-Policy", "\"default\";q=100;w=10")],
                 Advice { limit: Some(100), window: secs(10), ..none },
             ),
@@ -231,6 +236,11 @@ pub(crate) mod tests {
             (
                 &[("Date", "Fri, 20 Nov 2026 10:00:20 GMT"), ("X-RateLimit-Reset", "1795168830")],
                 Advice { reset: secs(10), ..none },
+            ),
+            // A clock that was never set is none.
+            (
+                &[("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("X-RateLimit-Reset", "1795168830")],
+                Advice { reset: secs(30), ..none },
             ),
         ];
         let wall: Timestamp = NOW.parse().unwrap();

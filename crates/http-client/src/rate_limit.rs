@@ -187,10 +187,7 @@ impl RateLimiter {
 
     /// A longer hold stays: streams that share the credential learn of it at different times.
     fn hold_for(&mut self, wait: Duration, because: Limit, now: Instant) {
-        let until = now + wait;
-        if self.hold.is_none_or(|(at, _)| at < until) {
-            self.hold = Some((until, because));
-        }
+        self.hold = self.hold.into_iter().chain([(now + wait, because)]).max_by_key(|(until, _)| *until);
     }
 }
 
@@ -317,6 +314,15 @@ mod tests {
         let more =
             std::iter::repeat_with(|| limiter.acquire(now)).take_while(|p| *p == Permit::Ready).count();
         assert_eq!(sent + more, 240);
+    }
+
+    #[test]
+    fn a_window_of_up_to_a_minute_says_what_a_minute_grants() {
+        for (limit, seconds, granted) in
+            [(100, 10, Some(570)), (100, 60, Some(95)), (100, 61, None), (100, 0, None), (1, 60, Some(1))]
+        {
+            assert_eq!(per_minute(limit, Duration::from_secs(seconds)), granted, "{limit} in {seconds} s");
+        }
     }
 
     #[test]

@@ -51,9 +51,7 @@ impl Backoff {
 
     /// A success ends the row.
     pub fn reset(&mut self) {
-        if self.attempts > 0 {
-            *self = Self::new(self.retry);
-        }
+        *self = Self::new(self.retry);
     }
 }
 
@@ -86,7 +84,15 @@ mod tests {
         assert_eq!(backoff.attempts(), 200);
         let asked = Duration::from_secs(90);
         assert_eq!(backoff.next(Some(asked)), asked);
-        backoff.reset();
-        assert!(backoff.next(None) <= retry.initial);
+        for _ in 0..20 {
+            backoff.reset();
+            assert_eq!(backoff.attempts(), 0);
+            assert!(backoff.next(None) <= retry.initial);
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_milliseconds() {
+        assert_eq!(rounded(Duration::from_micros(1_234_567)), Duration::from_millis(1234));
     }
 }

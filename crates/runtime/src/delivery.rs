@@ -371,7 +371,7 @@ impl Delivery {
             self.report(SinkMode::Paused, Some("dead_letter_store"), format!("{error}; {remedy}"), wait);
             sleep(wait).await;
         }
-        if stuck.take().is_some() && !self.refusals.is_stuck() {
+        if stuck.take().is_some() {
             self.works(None);
         }
     }

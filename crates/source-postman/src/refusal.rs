@@ -194,6 +194,8 @@ mod tests {
         let refusal = read(401, r#"{"error":{"name":"A","message":"key PMAK-s3cret\n is wrong"}}"#);
         assert_eq!(refusal.to_string(), "Postman answers 401: A: key …  is wrong");
         assert_eq!(read(502, "<html>").to_string(), "Postman answers 502");
+        assert_eq!(read(500, r#"{"title":"Oops"}"#).to_string(), "Postman answers 500: Oops");
+        assert_eq!(read(500, r#"{"detail":"it broke"}"#).to_string(), "Postman answers 500: it broke");
         let long = format!(r#"{{"title": "{}"}}"#, "é".repeat(10_000));
         assert!(read(500, &long).to_string().len() < 700);
         assert!(!format!("{refusal:?}").contains("s3cret"));

@@ -307,4 +307,18 @@ mod tests {
         assert_eq!(words(&of_limit(Duration::from_secs(3), false)), "wait 3s");
         assert_eq!(words(&of_limit(Duration::from_secs(3), true)), "paused monthly_quota");
     }
+
+    #[test]
+    fn a_check_takes_no_page_for_a_wrong_address_and_trouble_for_trouble() {
+        let paused_for =
+            |source: BoxError| match of_check(SourceError::Transient { retry_after: None, source }) {
+                SourceError::Paused { reason, .. } => Some(reason),
+                SourceError::Transient { .. } => None,
+                other => panic!("{other}"),
+            };
+        assert_eq!(paused_for(NotAPage::NoTrails.into()), Some("no_page"));
+        let server = "https://api.getpostman.com".to_owned();
+        assert_eq!(paused_for(HttpError::TooLarge { server, cap: 1 }.into()), Some("record_too_large"));
+        assert_eq!(paused_for("Postman answers 503".into()), None);
+    }
 }

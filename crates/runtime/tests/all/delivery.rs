@@ -73,6 +73,32 @@ async fn delivery_05_the_destination_says_when_to_come_back() {
     assert_eq!(sink.writes.load(Ordering::SeqCst), 2);
 }
 
+/// What it says to one write holds for all.
+#[tokio::test(start_paused = true)]
+async fn delivery_05_no_write_begins_before_the_destination_wants_one() {
+    let asked = Duration::from_secs(77);
+    let sink =
+        FakeSink::new(move |write, _| if write == 0 { Act::Fail(transient(Some(asked))) } else { Act::Take });
+    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
+    let run = tokio::spawn(world.engine().run(Until::CaughtUp { timeout: None }, CancellationToken::new()));
+    sleep(asked - Duration::from_secs(1)).await;
+    let writes = sink.writes.load(Ordering::SeqCst);
+    assert!(writes <= 2, "the one that failed, and one that was under way: {writes}");
+    run.await.unwrap().unwrap();
+    assert_eq!(sink.sorted(), numbers(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_05_a_destination_that_takes_all_and_asks_for_a_pause_gets_it() {
+    let asked = Duration::from_secs(77);
+    let sink = FakeSink::new(move |write, _| if write == 0 { Act::TakeAndAsk(asked) } else { Act::Take });
+    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
+    let start = Instant::now();
+    world.catch_up().await.0.unwrap();
+    assert!(start.elapsed() >= asked, "{:?}", start.elapsed());
+    assert_eq!(sink.sorted(), numbers(300));
+}
+
 #[tokio::test(start_paused = true)]
 async fn delivery_05_a_destination_that_takes_all_and_asks_for_a_pause_gets_it() {
     let asked = Duration::from_secs(77);

@@ -124,6 +124,19 @@ async fn delivery_05_an_event_that_is_refused_with_nothing_to_compare_is_tried_f
 }
 
 #[tokio::test(start_paused = true)]
+async fn delivery_05_a_suspect_that_is_to_be_sent_again_is_not_delivered() {
+    let sink = FakeSink::new(|write, _| match write {
+        0 => refused(),
+        1 | 2 => Act::TakeBut(vec![0]),
+        _ => Act::Take,
+    });
+    let world = World::new(Api::new(1, 10), vec![sink.clone()]);
+    world.catch_up().await.0.unwrap();
+    assert_eq!((sink.taken(), sink.writes.load(Ordering::SeqCst)), (vec![0], 4));
+    assert_eq!(world.letters.numbers(), [0; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn delivery_05_what_is_too_large_is_halved_and_the_size_is_remembered() {
     let sink = FakeSink::new(|_, events| match events.bytes() > 200 {
         true => Act::Fail(SinkError::TooLarge("413".into())),
