@@ -1,11 +1,13 @@
 //! The connectors that this binary has: a plain list, and how each is made from its block of the configuration.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::{ByteSize, Invalid};
+use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
@@ -18,11 +20,19 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     // With the envelopes a body stays below the 1 MB that Splunk Cloud takes.
     let batch = Batch { max_bytes: ByteSize::bytes(800_000), ..Batch::default() };
     let splunk_hec = SinkTraits { batch, ..SinkTraits::default() };
+    // Bulk requests of a few MiB cost a cluster least.
+    let batch = Batch {
+        max_events: NonZeroU32::new(5000).unwrap_or(NonZeroU32::MIN),
+        max_bytes: ByteSize::mib(5),
+        ..Batch::default()
+    };
+    let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
+        ConnectorType::sink::<ElasticsearchConfig>("elasticsearch", elasticsearch),
     ]
 }
 
@@ -36,6 +46,7 @@ pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
     Http(Arc<HttpSink>),
     SplunkHec(Arc<SplunkHecSink>),
+    Elasticsearch(Arc<ElasticsearchSink>),
 }
 
 /// What sources of one process share.
@@ -84,6 +95,18 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
                 read::<SplunkHecConfig, _>(&sink.block, SplunkHecConfig::validate, SplunkHecConfig::warnings);
             (
                 checked.map(|settings| SinkSettings::SplunkHec(Arc::new(SplunkHecSink::new(settings)))),
+                diagnostics,
+            )
+        }
+        "elasticsearch" => {
+            let (checked, diagnostics) = read::<ElasticsearchConfig, _>(
+                &sink.block,
+                ElasticsearchConfig::validate,
+                ElasticsearchConfig::warnings,
+            );
+            (
+                checked
+                    .map(|settings| SinkSettings::Elasticsearch(Arc::new(ElasticsearchSink::new(settings)))),
                 diagnostics,
             )
         }
@@ -162,6 +185,7 @@ impl SinkSettings {
             Self::File(sink) => sink.clone(),
             Self::Http(sink) => sink.clone(),
             Self::SplunkHec(sink) => sink.clone(),
+            Self::Elasticsearch(sink) => sink.clone(),
         }
     }
 
@@ -175,7 +199,7 @@ impl SinkSettings {
         match self {
             Self::File(_) => 1,
             // Requests mostly wait; no order is promised between writes.
-            Self::Http(_) => 4,
+            Self::Http(_) | Self::Elasticsearch(_) => 4,
             Self::SplunkHec(sink) => sink.concurrency(),
         }
     }
@@ -186,7 +210,7 @@ impl SinkSettings {
         Ok(match self {
             Self::File(_) => "can be written",
             // Whether it takes events shows only when it is sent some.
-            Self::Http(_) => "can be reached",
+            Self::Http(_) | Self::Elasticsearch(_) => "can be reached",
             Self::SplunkHec(_) => "accepts the token",
         })
     }
