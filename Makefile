@@ -36,7 +36,7 @@ bench: ## throughput and cost; every output is validated before its figure is pr
 	  $(CARGO) bench --locked -p e2e --bench figures
 
 docs: ## rewrite what is generated: config/schema.json, docs/metrics.md, golden files, code in docs/adding-a-sink.md
-	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config
+	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config -p sink-elasticsearch
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p testkit --test example
 
 install-tools: ## cargo-deny, if it is missing

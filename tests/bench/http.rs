@@ -1,4 +1,5 @@
-//! `towpath run` into an HTTP endpoint on loopback that acknowledges at once, and into one that is dead.
+//! `towpath run` into endpoints on loopback that acknowledge at once (any, Splunk's, Elasticsearch's), and into one that is
+//! dead.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -18,33 +19,65 @@ use crate::process::{measure, memory, peak_memory, stop};
 /// Records to deliver.
 const RECORDS: usize = 200_000;
 
-/// Keeps every body in a file, as it came, and says yes.
+/// What is answered to a request, by its first line and its body; nothing when it brings no events.
+type Answer = fn(&str, &[u8]) -> (bool, String);
+
+/// An endpoint that says yes.
+fn plainly(_: &str, _: &[u8]) -> (bool, String) {
+    (true, String::new())
+}
+
+/// HTTP Event Collector, which has indexed everything by the time it is asked. A channel has one write at a time, so that one
+/// number does for all.
+fn as_splunk(line: &str, _: &[u8]) -> (bool, String) {
+    match line.contains("/ack") {
+        true => (false, r#"{"acks":{"0":true}}"#.to_owned()),
+        false => (true, r#"{"text":"Success","code":0,"ackId":0}"#.to_owned()),
+    }
+}
+
+/// `_bulk`, which has created every document.
+fn as_elasticsearch(_: &str, body: &[u8]) -> (bool, String) {
+    let mut text = Vec::new();
+    let body = match body.starts_with(&[0x1f, 0x8b]) {
+        true => {
+            GzDecoder::new(body).read_to_end(&mut text).expect("the body is gzip");
+            &text
+        }
+        false => body,
+    };
+    let documents = body.iter().filter(|byte| **byte == b'\n').count() / 2;
+    let items = vec![r#"{"create":{"status":201}}"#; documents].join(",");
+    (true, format!(r#"{{"errors":false,"items":[{items}]}}"#))
+}
+
+/// Keeps every body with events in a file, as it came, and answers.
 struct Receiver {
     url: String,
     bodies: Arc<Mutex<File>>,
 }
 
 impl Receiver {
-    fn start(keep: &Path) -> Self {
+    fn start(keep: &Path, answer: Answer) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let url = format!("http://{}/events", listener.local_addr().expect("an address"));
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let bodies = Arc::new(Mutex::new(File::create(keep).expect("a file")));
         let kept = bodies.clone();
         spawn(move || {
             for stream in listener.incoming().flatten() {
                 let bodies = kept.clone();
-                spawn(move || serve(stream, &bodies));
+                spawn(move || serve(stream, &bodies, answer));
             }
         });
         Self { url, bodies }
     }
 }
 
-fn serve(mut stream: TcpStream, bodies: &Mutex<File>) -> Option<()> {
+fn serve(mut stream: TcpStream, bodies: &Mutex<File>, answer: Answer) -> Option<()> {
     let mut input = BufReader::with_capacity(256 << 10, stream.try_clone().ok()?);
     let mut body = Vec::new();
     loop {
-        let mut length = 0;
+        let (mut length, mut first) = (0, String::new());
         loop {
             let mut line = String::new();
             if input.read_line(&mut line).ok()? == 0 {
@@ -54,26 +87,41 @@ fn serve(mut stream: TcpStream, bodies: &Mutex<File>) -> Option<()> {
             if line.is_empty() {
                 break;
             }
+            if first.is_empty() {
+                first.clone_from(&line);
+            }
             if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().ok()?;
             }
         }
         body.resize(length, 0);
         input.read_exact(&mut body).ok()?;
-        bodies.lock().ok()?.write_all(&body).ok()?;
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
+        let (has_events, text) = answer(&first, &body);
+        if has_events {
+            bodies.lock().ok()?.write_all(&body).ok()?;
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+        stream.write_all((head + &text).as_bytes()).ok()?;
     }
 }
 
-/// API → endpoint that acknowledges at once, plain and compressed.
+/// API → endpoints that acknowledge at once, plain and compressed.
 pub(crate) fn throughput(towpath: &Path, work: &Path) {
-    println!("http: {RECORDS} records, OCSF, to a receiver on loopback that acknowledges at once");
+    let keys = |url: &str| format!("type: http, url: \"{url}/events\"");
+    deliver(towpath, work, "http", keys, plainly);
+    let keys = |url: &str| format!("type: splunk_hec, url: \"{url}\", token: t");
+    deliver(towpath, work, "splunk_hec", keys, as_splunk);
+    let keys = |url: &str| format!("type: elasticsearch, schema: ocsf, index: audit, urls: [ \"{url}\" ]");
+    deliver(towpath, work, "elasticsearch", keys, as_elasticsearch);
+}
+
+fn deliver(towpath: &Path, work: &Path, name: &str, keys: impl Fn(&str) -> String, answer: Answer) {
+    println!("{name}: {RECORDS} records, OCSF, to a receiver on loopback that acknowledges at once");
     for compression in ["none", "gzip"] {
-        let world = World::new(work, &format!("http-{compression}"), RECORDS);
+        let world = World::new(work, &format!("{name}-{compression}"), RECORDS);
         let keep = world.dir.join("bodies");
-        let receiver = Receiver::start(&keep);
-        let config =
-            world.configure(&format!("type: http, url: {}, compression: {compression}", receiver.url));
+        let receiver = Receiver::start(&keep, answer);
+        let config = world.configure(&format!("{}, compression: {compression}", keys(&receiver.url)));
         let cost = measure(&mut world.command(towpath, &config, true));
         drop(receiver.bodies);
         let events = validate(&world, &keep, compression);
@@ -106,7 +154,12 @@ fn validate(world: &World, bodies: &Path, compression: &str) -> u64 {
     let mut ids = BTreeSet::new();
     let mut events = 0;
     for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let event: Value = serde_json::from_slice(line).expect("each line is JSON");
+        if line.starts_with(b"{\"create\"") {
+            continue;
+        }
+        let line: Value = serde_json::from_slice(line).expect("each line is JSON");
+        // Splunk's envelope, or the event itself.
+        let event = line.get("event").unwrap_or(&line);
         ids.extend(event["metadata"]["original_event_uid"].as_str().map(str::to_owned));
         events += 1;
     }

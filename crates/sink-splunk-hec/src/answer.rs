@@ -119,7 +119,8 @@ pub(crate) fn consequence(
 pub(crate) fn refusal(url: &Url, answer: &Answer, said: &Said, credentials: &Prepared) -> Refusal {
     match (said.code, said.text.as_str()) {
         (Some(code), text) => {
-            Refusal::in_words(url, answer, &format!("{text} (code {code})"), &credentials.hidden)
+            let words = format!("{text} (code {code})");
+            Refusal::in_words(url, answer.status.as_u16(), &words, &credentials.hidden)
         }
         _ => Refusal::read(url, answer, &credentials.hidden),
     }

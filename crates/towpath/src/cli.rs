@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Checkpoint(CheckpointArgs),
     /// Look at events that a destination refused, deliver them again, or throw them away.
     DeadLetters(DeadLettersArgs),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema, or an index template.
     Schema(SchemaArgs),
     /// Print shell completions.
     Completions(CompletionsArgs),
@@ -272,6 +272,30 @@ pub(crate) struct SchemaArgs {
     /// Of what.
     #[arg(value_enum)]
     pub(crate) of: SchemaOf,
+
+    /// With `elasticsearch`: the schema of the events.
+    #[arg(long, value_enum, default_value_t = TemplateOf::Ecs)]
+    pub(crate) schema: TemplateOf,
+
+    /// With `elasticsearch`: the product.
+    #[arg(long, value_enum, default_value_t = FlavorName::Elasticsearch)]
+    pub(crate) flavor: FlavorName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TemplateOf {
+    /// Elastic Common Schema.
+    Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FlavorName {
+    /// Elasticsearch 8 and later.
+    Elasticsearch,
+    /// OpenSearch.
+    Opensearch,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -280,6 +304,8 @@ pub(crate) enum SchemaOf {
     Config,
     /// What `/status` of the admin server answers.
     Status,
+    /// The index template for events in Elasticsearch or OpenSearch.
+    Elasticsearch,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! The connectors that this binary has: a plain list, and how each is made from its block of the configuration.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::{ByteSize, Invalid};
+use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
@@ -19,12 +21,20 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     // With the envelopes a body stays below the 1 MB that Splunk Cloud takes.
     let batch = Batch { max_bytes: ByteSize::bytes(800_000), ..Batch::default() };
     let splunk_hec = SinkTraits { batch, ..SinkTraits::default() };
+    // Bulk requests of a few MiB cost a cluster least.
+    let batch = Batch {
+        max_events: NonZeroU32::new(5000).unwrap_or(NonZeroU32::MIN),
+        max_bytes: ByteSize::mib(5),
+        ..Batch::default()
+    };
+    let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
         ConnectorType::sink::<SyslogConfig>("syslog", SinkTraits::default()),
+        ConnectorType::sink::<ElasticsearchConfig>("elasticsearch", elasticsearch),
     ]
 }
 
@@ -104,6 +114,11 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
             let proof = sink.proof();
             SinkSettings::new(sink, 2, proof)
         }),
+        "elasticsearch" => {
+            made(block, ElasticsearchConfig::validate, ElasticsearchConfig::warnings, |settings| {
+                SinkSettings::new(ElasticsearchSink::new(settings), 4, "can be reached")
+            })
+        }
         other => unreachable!("the list of sink types names {other}"),
     }
 }

@@ -41,14 +41,14 @@ impl Error for Refusal {}
 impl Refusal {
     /// Reads the words of an answer from `url` to a request with the secrets `hidden`.
     pub fn read(url: &Url, answer: &Answer, hidden: &Hidden) -> Self {
-        Self::in_words(url, answer, &String::from_utf8_lossy(&answer.body), hidden)
+        Self::in_words(url, answer.status.as_u16(), &String::from_utf8_lossy(&answer.body), hidden)
     }
 
     /// The same for a destination of which the words stand somewhere in the body.
-    pub fn in_words(url: &Url, answer: &Answer, words: &str, hidden: &Hidden) -> Self {
+    pub fn in_words(url: &Url, status: u16, words: &str, hidden: &Hidden) -> Self {
         let text = hidden.blotted(words);
         let words = without_url(text, url).trim().chars().take(MOST_WORDS).map(visible).collect();
-        Self { server: origin(url), status: answer.status.as_u16(), words }
+        Self { server: origin(url), status, words }
     }
 
     /// Why an event was refused; `kind` is [`Reason::kind`].

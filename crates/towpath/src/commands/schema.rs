@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 
+use sink_elasticsearch::{Flavor, TemplateSchema, template};
+
 use crate::admin::status::StatusDocument;
-use crate::cli::{SchemaArgs, SchemaOf};
+use crate::cli::{FlavorName, SchemaArgs, SchemaOf, TemplateOf};
 use crate::connectors;
 use crate::failure::Failure;
 
@@ -23,10 +25,23 @@ fn status_schema() -> String {
     text
 }
 
+fn index_template(schema: TemplateOf, flavor: FlavorName) -> &'static str {
+    let schema = match schema {
+        TemplateOf::Ecs => TemplateSchema::Ecs,
+        TemplateOf::Ocsf => TemplateSchema::Ocsf,
+    };
+    let flavor = match flavor {
+        FlavorName::Elasticsearch => Flavor::Elasticsearch,
+        FlavorName::Opensearch => Flavor::Opensearch,
+    };
+    template(schema, flavor)
+}
+
 pub(crate) fn run(args: &SchemaArgs) -> Result<(), Failure> {
     let text = match args.of {
         SchemaOf::Config => config_schema(),
         SchemaOf::Status => status_schema(),
+        SchemaOf::Elasticsearch => index_template(args.schema, args.flavor).to_owned(),
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

@@ -24,6 +24,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
+    ("sink-elasticsearch", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-splunk-hec", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-syslog", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     (
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "runtime",
             "settings",
             "simulator",
+            "sink-elasticsearch",
             "sink-file",
             "sink-http",
             "sink-splunk-hec",

@@ -11,6 +11,7 @@ fn towpath(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
     command.args(args).env("POSTMAN_API_KEY", "PMAK-of-a-test");
     command.env("INTAKE_TOKEN", "token-of-a-test").env("SPLUNK_HEC_TOKEN", "token-of-a-test");
+    command.env("ELASTIC_API_KEY", "a2V5LW9mLWEtdGVzdA==").env("OPENSEARCH_PASSWORD", "password-of-a-test");
     command.env("WEBHOOK_SECRET", "whsec_dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE=");
     command.output().expect("towpath runs")
 }
