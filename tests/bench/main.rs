@@ -8,6 +8,7 @@ mod collect;
 mod http;
 mod normalize;
 mod process;
+mod syslog;
 
 use std::env;
 use std::path::PathBuf;
@@ -30,6 +31,9 @@ fn main() {
     if wanted("http") {
         http::throughput(&towpath, work.path());
         http::dead(&towpath, work.path());
+    }
+    if wanted("syslog") {
+        syslog::throughput(&towpath, work.path());
     }
     if wanted("idle") {
         collect::idle(&towpath, work.path());
