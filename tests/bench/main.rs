@@ -9,6 +9,7 @@ mod http;
 mod normalize;
 mod plain;
 mod process;
+mod syslog;
 
 use std::env;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ fn main() {
     if wanted("http") {
         http::throughput(&towpath, work.path());
         http::dead(&towpath, work.path());
+    }
+    if wanted("syslog") {
+        syslog::throughput(&towpath, work.path());
     }
     if wanted("idle") {
         collect::idle(&towpath, work.path());

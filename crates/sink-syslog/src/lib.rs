@@ -97,8 +97,7 @@ impl SyslogSink {
         let late = |what| Failure::Timeout { what, server: settings.to_string(), after: settings.timeout };
         match self.connections.take(settings, deadline).await? {
             Connection::Lines(mut stream) => {
-                let delivered =
-                    timeout_at(deadline, lines::deliver(&mut stream, messages, settings.tears())).await;
+                let delivered = timeout_at(deadline, lines::deliver(&mut stream, messages)).await;
                 delivered.map_err(|_| late("no acknowledgement of all bytes from"))??;
                 self.connections.keep(Connection::Lines(stream));
             }

@@ -20,9 +20,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Sends the messages and waits until all bytes are acknowledged. Cancelled, or after a failure, the stream is of no use any
-/// more. `tears`: a message without its end could be taken for one.
-pub(crate) async fn deliver(stream: &mut Stream, messages: &Messages, tears: bool) -> Result<(), Failure> {
-    stream.is_torn = tears;
+/// more: it may end in the middle of a message. A receiver that counts octets drops that; one that reads lines keeps it
+/// beside the whole message, which comes again.
+pub(crate) async fn deliver(stream: &mut Stream, messages: &Messages) -> Result<(), Failure> {
     let mut sent = 0;
     poll_fn(|context| {
         if let Poll::Ready(failure) = stream.poll_heard(context, |_| Ok(())) {
@@ -31,7 +31,6 @@ pub(crate) async fn deliver(stream: &mut Stream, messages: &Messages, tears: boo
         stream.poll_sent(context, &messages.bytes, &mut sent)
     })
     .await?;
-    stream.is_torn = false;
     acknowledgement(stream).await
 }
 

@@ -1,7 +1,7 @@
 //! Events to messages.
 
+use encode::Escapes;
 use encode::syslog::{Fit, Message, Sender};
-use encode::{Escapes, Framing};
 use pipeline::{EventBatch, EventMeta, Reason, Write};
 
 use crate::cef;
@@ -131,10 +131,5 @@ impl SyslogSettings {
         let name = rustix::system::uname();
         let host = self.hostname.clone().unwrap_or_else(|| name.nodename().to_string_lossy().into_owned());
         Sender::new(self.format, self.facility, &host, &self.app_name)
-    }
-
-    /// Whether a stop in the middle of a message leaves one that looks whole.
-    pub(crate) fn tears(&self) -> bool {
-        self.framing == Framing::Lf
     }
 }

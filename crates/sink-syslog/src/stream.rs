@@ -42,8 +42,6 @@ pub(crate) struct Stream {
     server: String,
     /// What came before anybody wanted it.
     early: Vec<u8>,
-    /// What was written so far could be taken for more than it is: the receiver must not see a clean end.
-    pub(crate) is_torn: bool,
 }
 
 enum Kind {
@@ -66,7 +64,7 @@ impl Stream {
         let tcp = dial(address).await?;
         tune(&tcp, settings.timeout).map_err(|source| Failure::Connect { server: server.clone(), source })?;
         if !address.transport.is_tls() {
-            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new(), is_torn: false });
+            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new() });
         }
         // Connections are rare, so the files are read for each: a renewed certificate needs no restart.
         let mut config = http_client::tls_config(&settings.tls).map_err(Failure::Tls)?;
@@ -76,7 +74,7 @@ impl Stream {
             was_asked: was_asked.clone(),
         });
         let tls = handshake(address, config, tcp, &server).await?;
-        let mut stream = Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new(), is_torn: false };
+        let mut stream = Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new() };
         if was_asked.load(Ordering::Relaxed) {
             stream.until_accepted().await?;
         }
@@ -238,11 +236,6 @@ impl Stream {
 impl Drop for Stream {
     /// Ends TLS with `close_notify` (RFC 8446, 6.1), without which a receiver must suspect that the end was cut off.
     fn drop(&mut self) {
-        if self.is_torn {
-            // A reset instead of an end: a receiver of lines would take what has no line break yet for a line.
-            note_unsaid(self.tcp().set_zero_linger());
-            return;
-        }
         if let Kind::Tls(tls) = &mut self.kind {
             let (tcp, session) = tls.get_mut();
             session.send_close_notify();
