@@ -100,17 +100,6 @@ async fn delivery_05_a_destination_that_takes_all_and_asks_for_a_pause_gets_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn delivery_05_a_destination_that_takes_all_and_asks_for_a_pause_gets_it() {
-    let asked = Duration::from_secs(77);
-    let sink = FakeSink::new(move |write, _| if write == 0 { Act::TakeAndAsk(asked) } else { Act::Take });
-    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
-    let start = Instant::now();
-    world.catch_up().await.0.unwrap();
-    assert!(start.elapsed() >= asked, "{:?}", start.elapsed());
-    assert_eq!(sink.sorted(), numbers(300));
-}
-
-#[tokio::test(start_paused = true)]
 async fn delivery_05_only_what_was_not_taken_is_sent_again() {
     let sink = FakeSink::new(|write, events| match write {
         0 => Act::TakeBut(vec![0, 3, events.len() as u32 - 1]),
