@@ -17,10 +17,10 @@ use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
+pub use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
-pub use tokio_rustls::rustls::ServerConfig;
 
 pub use self::authority::Authority;
 
