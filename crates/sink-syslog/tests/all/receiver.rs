@@ -30,6 +30,8 @@ pub(crate) enum Mood {
     Well,
     /// Reads nothing.
     Stalled,
+    /// Looks at the client's certificate only so long after it has shown its own.
+    Hesitant(Duration),
     /// Cuts each connection as soon as it has something to read.
     Resets,
     // The others are for RELP, which answers.
@@ -88,6 +90,8 @@ struct Connection {
     is_mute: bool,
     /// Is cut then.
     cut_at: Option<Instant>,
+    /// When it has first said something over TLS.
+    spoke: Option<Instant>,
     is_over: bool,
 }
 
@@ -129,6 +133,13 @@ impl Receiver {
     /// Shows this certificate from now on.
     pub(crate) fn identity(&self, tls: ServerConfig) {
         self.state().tls = Some(Arc::new(tls));
+    }
+
+    /// Its kernel has room for a few kilobytes only, on connections that begin from now on.
+    pub(crate) fn narrow(&self) {
+        let state = self.state();
+        let listener = state.listener.as_ref().unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(listener, 4096).unwrap();
     }
 
     /// Goes away in good order, or comes back.
@@ -221,6 +232,7 @@ impl State {
                 left: None,
                 is_mute: false,
                 cut_at: None,
+                spoke: None,
                 is_over: false,
             };
             if self.mood == Mood::Foreign {
@@ -241,6 +253,11 @@ impl State {
 
     fn serve(&mut self, connection: &mut Connection) -> bool {
         if self.mood == Mood::Stalled {
+            return false;
+        }
+        if let (Mood::Hesitant(wait), Some(spoke)) = (self.mood, connection.spoke)
+            && spoke.elapsed() < wait
+        {
             return false;
         }
         if self.mood == Mood::Resets && connection.tcp.peek(&mut [0]).is_ok_and(|length| length > 0) {
@@ -479,6 +496,7 @@ impl Connection {
                 if tls.write_tls(&mut self.tcp).is_err() {
                     break;
                 }
+                self.spoke.get_or_insert_with(Instant::now);
             }
         }
     }

@@ -33,6 +33,19 @@ async fn what_is_not_acknowledged_is_not_taken() {
     assert_eq!(receiver.violations(), Vec::<String>::new());
 }
 
+/// The same for what fits into our own kernel's buffer, which takes it at once.
+#[tokio::test]
+async fn what_waits_in_our_own_kernel_is_not_taken() {
+    let receiver = Receiver::start(Protocol::Octets, None);
+    receiver.narrow();
+    receiver.mood(Mood::Stalled);
+    let sink = sink(&config(&receiver, "octet_counting"));
+    assert_eq!(words(&sink.write(&write(0..100, 1000)).await), "transient");
+    receiver.mood(Mood::Well);
+    assert_eq!(words(&sink.write(&write(0..100, 1000)).await), "taken");
+    assert!(receiver.taken().len() >= 100);
+}
+
 /// A write that is given up in the middle takes nothing away from what was taken before on the same connection. Half of a
 /// counted message is none; half of a line is one for whoever reads lines, and the whole one comes as well.
 #[tokio::test]
