@@ -123,6 +123,22 @@ async fn delivery_05_an_event_that_is_refused_with_nothing_to_compare_is_tried_f
     );
 }
 
+/// Refused by name or as a whole: it has accepted nothing, and is not believed.
+#[tokio::test(start_paused = true)]
+async fn delivery_05_a_destination_that_names_every_event_is_paused_and_nothing_is_kept_aside() {
+    let sink = FakeSink::new(|_, events| Act::Refuse((0..events.len() as u32).collect()));
+    let world = World::new(Api::new(300, 30), vec![sink.clone()]);
+    let engine = world.engine();
+    let status = engine.status();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!((world.letters.numbers(), sink.taken()), (vec![], vec![]));
+    assert_eq!(status.sinks[0].now().paused_for, Some("refuses_everything"));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn delivery_05_a_suspect_that_is_to_be_sent_again_is_not_delivered() {
     let sink = FakeSink::new(|write, _| match write {
