@@ -54,22 +54,27 @@ impl ElasticsearchSink {
         if class(answer.status.as_u16(), &KEYS) != Class::Taken {
             return Err(of_request(node, answer, 0, &credentials.hidden));
         }
-        let wrong = |reason, remedy: &str| {
-            let source = Refusal::read(node, answer, &credentials.hidden).into();
+        let wrong = |reason, words: &str, remedy: &str| {
+            let source = Refusal::in_words(node, answer.status.as_u16(), words, &credentials.hidden).into();
             Err(SinkError::Paused { reason, remedy: remedy.to_owned(), source })
         };
         let Ok(About { version }) = serde_json::from_slice(&answer.body) else {
-            return wrong(
-                "protocol",
-                "check `urls`: what answers there is neither Elasticsearch nor OpenSearch",
-            );
+            let words = String::from_utf8_lossy(&answer.body);
+            let remedy = "check `urls`: what answers there is neither Elasticsearch nor OpenSearch";
+            return wrong("protocol", &words, remedy);
         };
         let is_old =
             version.number.split('.').next().and_then(|major| major.parse().ok()).is_some_and(|n: u32| n < 8);
         let is_opensearch = version.distribution.as_deref() == Some("opensearch");
+        let product = if is_opensearch { "OpenSearch" } else { "Elasticsearch" };
+        let words = format!("it is {product} {}", version.number);
         match self.settings.flavor {
-            Flavor::Elasticsearch if is_opensearch || is_old => wrong("flavor", "set `flavor: opensearch`"),
-            Flavor::Opensearch if !is_opensearch && !is_old => wrong("flavor", "set `flavor: elasticsearch`"),
+            Flavor::Elasticsearch if is_opensearch || is_old => {
+                wrong("flavor", &words, "set `flavor: opensearch`")
+            }
+            Flavor::Opensearch if !is_opensearch && !is_old => {
+                wrong("flavor", &words, "set `flavor: elasticsearch`")
+            }
             _ => Ok(()),
         }
     }

@@ -48,6 +48,7 @@ async fn the_flavor_must_be_that_of_the_cluster() {
     ] {
         let cluster = Cluster::start(Setup { opensearch, ..Setup::default() }, 1).await;
         let error = sink_to(&cluster, &json!({"flavor": flavor})).check().await.unwrap_err();
-        assert!(line(&*error).contains(remedy), "{}", line(&*error));
+        let text = line(&*error);
+        assert!(text.contains(remedy) && text.contains("answers 200: it is "), "{text}");
     }
 }
