@@ -1,13 +1,16 @@
 //! The connectors that this binary has: a plain list, and how each is made from its block of the configuration.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use config::{Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
+use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
-use settings::Invalid;
+use settings::{ByteSize, Invalid};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
+use sink_s3::{S3Config, S3Sink};
 use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
@@ -18,7 +21,18 @@ pub(crate) fn types() -> Vec<ConnectorType> {
         ConnectorType::source::<PostmanConfig>("postman"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
+        ConnectorType::sink::<S3Config>("s3", SinkTraits { batch: objects(), ..SinkTraits::default() }),
     ]
+}
+
+/// An object store is read by the object, and each request costs money: few and large ones. A source that waits for
+/// budget, a stop, and the end of `--once` make them earlier.
+fn objects() -> Batch {
+    Batch {
+        max_events: NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN),
+        max_bytes: ByteSize::mib(16),
+        max_age: Duration::from_secs(5 * 60).into(),
+    }
 }
 
 /// A source whose settings are checked.
@@ -30,6 +44,7 @@ pub(crate) enum SourceSettings {
 pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
     Http(Arc<HttpSink>),
+    S3(Arc<S3Sink>),
 }
 
 /// What sources of one process share.
@@ -72,6 +87,11 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
             let (checked, diagnostics) =
                 read::<HttpConfig, _>(&sink.block, HttpConfig::validate, HttpConfig::warnings);
             (checked.map(|settings| SinkSettings::Http(Arc::new(HttpSink::new(settings)))), diagnostics)
+        }
+        "s3" => {
+            let (checked, diagnostics) =
+                read::<S3Config, _>(&sink.block, S3Config::validate, S3Config::warnings);
+            (checked.map(|settings| SinkSettings::S3(Arc::new(S3Sink::new(settings)))), diagnostics)
         }
         other => unreachable!("the list of sink types names {other}"),
     }
@@ -147,6 +167,7 @@ impl SinkSettings {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Http(sink) => sink.clone(),
+            Self::S3(sink) => sink.clone(),
         }
     }
 
@@ -161,6 +182,8 @@ impl SinkSettings {
             Self::File(_) => 1,
             // Requests mostly wait; no order is promised between writes.
             Self::Http(_) => 4,
+            // One is compressed while another one is on its way.
+            Self::S3(_) => 3,
         }
     }
 
@@ -171,6 +194,8 @@ impl SinkSettings {
             Self::File(_) => "can be written",
             // Whether it takes events shows only when it is sent some.
             Self::Http(_) => "can be reached",
+            // Whether it may be written to shows with the first object.
+            Self::S3(_) => "bucket can be reached",
         })
     }
 }
