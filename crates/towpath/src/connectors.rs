@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
@@ -10,6 +11,7 @@ use settings::{ByteSize, Invalid};
 use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
+use sink_s3::{S3Config, S3Sink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
 use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
@@ -35,7 +37,18 @@ pub(crate) fn types() -> Vec<ConnectorType> {
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
         ConnectorType::sink::<SyslogConfig>("syslog", SinkTraits::default()),
         ConnectorType::sink::<ElasticsearchConfig>("elasticsearch", elasticsearch),
+        ConnectorType::sink::<S3Config>("s3", SinkTraits { batch: objects(), ..SinkTraits::default() }),
     ]
+}
+
+/// An object store is read by the object, and each request costs money: few and large ones. A source that waits for
+/// budget, a stop, and the end of `--once` make them earlier.
+fn objects() -> Batch {
+    Batch {
+        max_events: NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN),
+        max_bytes: ByteSize::mib(16),
+        max_age: Duration::from_secs(5 * 60).into(),
+    }
 }
 
 /// A source whose settings are checked.
@@ -119,6 +132,10 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
                 SinkSettings::new(ElasticsearchSink::new(settings), 4, "can be reached")
             })
         }
+        // One is compressed while another one is on its way. Whether it may be written to shows with the first object.
+        "s3" => made(block, S3Config::validate, S3Config::warnings, |settings| {
+            SinkSettings::new(S3Sink::new(settings), 3, "bucket can be reached")
+        }),
         other => unreachable!("the list of sink types names {other}"),
     }
 }

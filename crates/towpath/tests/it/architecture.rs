@@ -27,6 +27,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("sink-elasticsearch", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-splunk-hec", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-syslog", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
+    ("sink-s3", 2, &["encode", "http-client", "pipeline", "settings"]),
     (
         "towpath",
         3,
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "sink-http",
             "sink-splunk-hec",
             "sink-syslog",
+            "sink-s3",
             "source-postman",
             "telemetry",
             "transform",
