@@ -8,6 +8,7 @@ use runtime::{Encoder, MakeSource};
 use settings::Invalid;
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
+use sink_kafka::{KafkaConfig, KafkaSink};
 use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
@@ -18,6 +19,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
         ConnectorType::source::<PostmanConfig>("postman"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
+        ConnectorType::sink::<KafkaConfig>("kafka", SinkTraits::default()),
     ]
 }
 
@@ -30,6 +32,7 @@ pub(crate) enum SourceSettings {
 pub(crate) enum SinkSettings {
     File(Arc<FileSink>),
     Http(Arc<HttpSink>),
+    Kafka(Arc<KafkaSink>),
 }
 
 /// What sources of one process share.
@@ -72,6 +75,11 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
             let (checked, diagnostics) =
                 read::<HttpConfig, _>(&sink.block, HttpConfig::validate, HttpConfig::warnings);
             (checked.map(|settings| SinkSettings::Http(Arc::new(HttpSink::new(settings)))), diagnostics)
+        }
+        "kafka" => {
+            let (checked, diagnostics) =
+                read::<KafkaConfig, _>(&sink.block, KafkaConfig::validate, KafkaConfig::warnings);
+            (checked.map(|settings| SinkSettings::Kafka(Arc::new(KafkaSink::new(settings)))), diagnostics)
         }
         other => unreachable!("the list of sink types names {other}"),
     }
@@ -147,6 +155,7 @@ impl SinkSettings {
         match self {
             Self::File(sink) => sink.clone(),
             Self::Http(sink) => sink.clone(),
+            Self::Kafka(sink) => sink.clone(),
         }
     }
 
@@ -161,6 +170,8 @@ impl SinkSettings {
             Self::File(_) => 1,
             // Requests mostly wait; no order is promised between writes.
             Self::Http(_) => 4,
+            // Batches fill from several writes while others wait for their replicas.
+            Self::Kafka(_) => 4,
         }
     }
 
@@ -171,6 +182,7 @@ impl SinkSettings {
             Self::File(_) => "can be written",
             // Whether it takes events shows only when it is sent some.
             Self::Http(_) => "can be reached",
+            Self::Kafka(_) => "has the topic",
         })
     }
 }

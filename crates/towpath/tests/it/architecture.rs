@@ -24,6 +24,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
+    ("sink-kafka", 2, &["pipeline", "settings"]),
     (
         "towpath",
         3,
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "simulator",
             "sink-file",
             "sink-http",
+            "sink-kafka",
             "source-postman",
             "telemetry",
             "transform",

@@ -12,6 +12,8 @@ fn towpath(args: &[&str]) -> Output {
     command.args(args).env("POSTMAN_API_KEY", "PMAK-of-a-test");
     command.env("INTAKE_TOKEN", "token-of-a-test");
     command.env("WEBHOOK_SECRET", "whsec_dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE=");
+    command.env("KAFKA_PASSWORD", "password-of-a-test");
+    command.env("CONFLUENT_KEY", "key-of-a-test").env("CONFLUENT_SECRET", "secret-of-a-test");
     command.output().expect("towpath runs")
 }
 
