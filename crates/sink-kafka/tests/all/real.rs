@@ -63,11 +63,14 @@ async fn nothing_is_lost(brokers: &str, topic: &str, more: &Value) {
     let texts: HashSet<&str> = records.iter().map(|record| &*record.text).collect();
     let expected: HashSet<String> = (0..EVENTS).map(events::text).collect();
     let repeated = records.len() - texts.len();
-    eprintln!(
-        "{} records, {repeated} of them repeated, {} failures: {failures:#?}",
-        records.len(),
-        failures.len()
-    );
+    #[expect(clippy::print_stderr, reason = "it is the report of a test")]
+    {
+        eprintln!(
+            "{} records, {repeated} of them repeated, {} failures: {failures:#?}",
+            records.len(),
+            failures.len()
+        );
+    }
     assert_eq!(texts.len(), EVENTS as usize);
     assert!(expected.iter().all(|text| texts.contains(&**text)), "an event is lost");
 }
