@@ -11,6 +11,7 @@ use settings::{ByteSize, Invalid};
 use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
 use sink_file::{FileConfig, FileSink};
 use sink_http::{HttpConfig, HttpSink};
+use sink_kafka::{KafkaConfig, KafkaSink};
 use sink_s3::{S3Config, S3Sink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
@@ -38,6 +39,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
         ConnectorType::sink::<SyslogConfig>("syslog", SinkTraits::default()),
         ConnectorType::sink::<ElasticsearchConfig>("elasticsearch", elasticsearch),
         ConnectorType::sink::<S3Config>("s3", SinkTraits { batch: objects(), ..SinkTraits::default() }),
+        ConnectorType::sink::<KafkaConfig>("kafka", SinkTraits::default()),
     ]
 }
 
@@ -135,6 +137,10 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
         // One is compressed while another one is on its way. Whether it may be written to shows with the first object.
         "s3" => made(block, S3Config::validate, S3Config::warnings, |settings| {
             SinkSettings::new(S3Sink::new(settings), 3, "bucket can be reached")
+        }),
+        // Batches fill from several writes while others wait for their replicas.
+        "kafka" => made(block, KafkaConfig::validate, KafkaConfig::warnings, |settings| {
+            SinkSettings::new(KafkaSink::new(settings), 4, "has the topic")
         }),
         other => unreachable!("the list of sink types names {other}"),
     }

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("sink-splunk-hec", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-syslog", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-s3", 2, &["encode", "http-client", "pipeline", "settings"]),
+    ("sink-kafka", 2, &["pipeline", "settings"]),
     (
         "towpath",
         3,
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "sink-splunk-hec",
             "sink-syslog",
             "sink-s3",
+            "sink-kafka",
             "source-postman",
             "telemetry",
             "transform",

@@ -1,0 +1,240 @@
+//! One life of a producer of librdkafka, and the thread that hears its reports.
+//!
+//! The thread is the producer's own: it makes the client, serves its reports, and destroys it. Making reads certificates,
+//! destroying waits for librdkafka's threads, and neither may hold up a thread of the runtime. It ends by itself when
+//! nobody holds the producer any more, so nothing of a sink goes on after the sink.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::flight::Ticket;
+
+/// So long the thread serves reports before it looks around: whether anybody holds its producer still, and who waits for
+/// room. librdkafka counts a message until its report is destroyed, which is after the callback that tells of it, so a
+/// writer that was woken by the callback alone might find the queue full once more, and never be woken again.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// What librdkafka tells of a producer as a whole, after which it is of no more use.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) code: RDKafkaErrorCode,
+    pub(crate) words: String,
+}
+
+/// A producer. When the last handle goes, what it has not sent is thrown away: those who gave it the events have been
+/// told that they were not delivered.
+pub(crate) struct Producer {
+    client: Arc<BaseProducer<Reports>>,
+    /// Held while a write is put in, so that the events of one write stand together and in order.
+    pub(crate) entry: tokio::sync::Mutex<()>,
+    is_retired: AtomicBool,
+}
+
+/// Resolves when a producer's client is destroyed and can send nothing more.
+pub(crate) type Ended = oneshot::Receiver<()>;
+
+/// A producer that is being made.
+pub(crate) type Starting = oneshot::Receiver<Result<BaseProducerHandle, KafkaError>>;
+pub(crate) type BaseProducerHandle = Arc<BaseProducer<Reports>>;
+
+impl Producer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub(crate) fn spawn(config: ClientConfig, hidden: Vec<String>) -> io::Result<(Starting, Ended)> {
+        let (ready, starting) = oneshot::channel();
+        let (ending, ended) = oneshot::channel::<()>();
+        let life = move || {
+            match BaseProducer::from_config_and_context(&config, Reports::new(hidden)) {
+                Ok(client) => {
+                    let client = Arc::new(client);
+                    // Nobody may be waiting any more: then the count says so.
+                    drop(ready.send(Ok(client.clone())));
+                    while Arc::strong_count(&client) > 1 {
+                        client.poll(SLICE);
+                        client.context().room.notify_waiters();
+                    }
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+            drop(ending);
+        };
+        thread::Builder::new().name("kafka-reports".to_owned()).spawn(life)?;
+        Ok((starting, ended))
+    }
+
+    pub(crate) fn new(client: BaseProducerHandle) -> Self {
+        Self { client, entry: tokio::sync::Mutex::default(), is_retired: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn client(&self) -> &BaseProducer<Reports> {
+        &self.client
+    }
+
+    pub(crate) fn connection(&self) -> &Client<Reports> {
+        self.client.client()
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        self.client.client().context()
+    }
+
+    /// Whether it takes no more events.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire) || self.reports().fault.borrow().is_some()
+    }
+
+    /// Ends its life: what is queued or under way is thrown away, and reported as such to the writes that wait for it.
+    /// What a broker has been sent may be persisted all the same.
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+        self.client.purge(PurgeConfig::default().queue().inflight().non_blocking());
+        self.reports().room.notify_waiters();
+    }
+
+    /// What has put an end to it, in its own words. After a fatal error the messages are reported as purged before the
+    /// error is, so librdkafka is asked.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.connection().fatal_error() {
+            Some((code, words)) => Some(Fault { code, words: self.reports().visible(&words) }),
+            None => self.reports().fault.borrow().clone(),
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
+/// Where librdkafka reports to.
+pub(crate) struct Reports {
+    /// Told at each report: there is room in the queue.
+    pub(crate) room: Notify,
+    /// Set once.
+    pub(crate) fault: watch::Sender<Option<Fault>>,
+    /// The last complaint that may pass by itself; explains a time-out.
+    trouble: Mutex<Option<String>>,
+    hidden: Vec<String>,
+}
+
+impl Reports {
+    fn new(hidden: Vec<String>) -> Self {
+        Self { room: Notify::new(), fault: watch::Sender::new(None), trouble: Mutex::new(None), hidden }
+    }
+
+    /// The last complaint.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The text on one line and without secrets, should a broker repeat them.
+    pub(crate) fn visible(&self, text: &str) -> String {
+        let blotted = self.hidden.iter().fold(text.to_owned(), |text, hidden| text.replace(hidden, "…"));
+        blotted.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// Whether a complaint of this kind does not pass by itself.
+fn is_fault(code: RDKafkaErrorCode, reason: &str) -> bool {
+    match code {
+        RDKafkaErrorCode::Fatal
+        | RDKafkaErrorCode::Authentication
+        | RDKafkaErrorCode::SaslAuthenticationFailed
+        | RDKafkaErrorCode::UnsupportedSASLMechanism => true,
+        // A broker that goes away in a handshake is told as a failed handshake.
+        RDKafkaErrorCode::SSL => {
+            let reason = reason.to_ascii_lowercase();
+            !["disconnected", "reset", "broken pipe", "timed out"].iter().any(|word| reason.contains(word))
+        }
+        _ => false,
+    }
+}
+
+impl ClientContext for Reports {
+    /// librdkafka repeats its complaints at every attempt to connect, and what matters of them comes back in an error of
+    /// the sink: here they are for those who look closer.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let message = self.visible(message);
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::warn!(facility, message, "librdkafka");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+                tracing::info!(facility, message, "librdkafka");
+            }
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(facility, message, "librdkafka");
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let words = self.visible(reason);
+        tracing::debug!(%code, words, "librdkafka complains");
+        if is_fault(code, reason) {
+            self.fault.send_if_modified(|fault| {
+                let is_first = fault.is_none();
+                fault.get_or_insert(Fault { code, words });
+                is_first
+            });
+        } else {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+        }
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        ticket.report(match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+        });
+        self.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_no_fault() {
+        let tls = "ssl://b:1/bootstrap: SSL handshake failed: ";
+        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}certificate verify failed")));
+        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}wrong version number")));
+        assert!(!is_fault(
+            RDKafkaErrorCode::SSL,
+            &format!("{tls}Disconnected: a PLAINTEXT broker listener?")
+        ));
+        assert!(!is_fault(RDKafkaErrorCode::AllBrokersDown, "2/2 brokers are down"));
+        assert!(!is_fault(RDKafkaErrorCode::Resolve, "unknown host"));
+        assert!(is_fault(RDKafkaErrorCode::Authentication, "invalid credentials"));
+    }
+
+    #[test]
+    fn secrets_and_control_characters_do_not_show() {
+        let reports = Reports::new(vec!["hunter2".to_owned()]);
+        assert_eq!(reports.visible("no:\nhunter2 is wrong"), "no: … is wrong");
+        reports.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "hunter2.example: unknown");
+        assert_eq!(reports.trouble().unwrap(), "….example: unknown");
+        assert!(reports.fault.borrow().is_none());
+    }
+}

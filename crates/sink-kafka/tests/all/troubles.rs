@@ -1,0 +1,132 @@
+//! Queues that are full, brokers that hang or go, writes that are dropped.
+
+use std::time::{Duration, Instant};
+
+use pipeline::Sink;
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::{deliver, events, sink, words};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_what_the_readme_says() {
+    let cluster = Cluster::start(1);
+    for (key, expected) in [
+        ("event_id", Some(events::id(7))),
+        ("actor", Some("12345".to_owned())),
+        ("tenant", None), // this event has none
+        ("none", None),
+    ] {
+        let sink = sink(&cluster, &json!({"key": key}));
+        assert_eq!(words(&deliver(&sink, &[7]).await), "taken");
+        let record = cluster.records().pop().unwrap();
+        assert_eq!((record.key, record.text), (expected, events::text(7)));
+        let id = events::id(7);
+        let headers = [
+            ("event_id", &*id),
+            ("schema", "ocsf"),
+            ("schema_version", "1.8.0"),
+            ("source", "numbers"),
+            ("content-type", "application/json"),
+        ];
+        assert_eq!(record.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_is_waited_for() {
+    let cluster = Cluster::start(1);
+    let sink = sink(
+        &cluster,
+        &json!({"timeout": "20s", "properties": {"queue.buffering.max.messages": "7", "linger.ms": "0"}}),
+    );
+    let numbers: Vec<u32> = (0..500).collect();
+    assert_eq!(words(&deliver(&sink, &numbers).await), "taken");
+    let expected: Vec<String> = (0..500).map(events::text).collect();
+    assert_eq!(cluster.texts(), expected);
+    // It ends also when no room is ever made.
+    let sink = crate::sink(&cluster, &json!({"properties": {"queue.buffering.max.messages": "7"}}));
+    cluster.is_up(false);
+    let began = Instant::now();
+    assert_eq!(words(&deliver(&sink, &numbers).await), "transient");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_too_large_is_refused_and_its_neighbours_are_not() {
+    let cluster = Cluster::start(1);
+    let sink = sink(&cluster, &json!({"properties": {"message.max.bytes": "2000"}}));
+    let text = |number| {
+        if number == 2 { format!(r#"{{"x":"{}"}}"#, "x".repeat(1990)) } else { events::text(number) }
+    };
+    let write = events::write_of((0..5).map(|number| (number, text(number))));
+    let result = sink.write(&write).await;
+    assert_eq!(words(&result), r#"again [] refused ["2 too_large"]"#);
+    let detail = &result.unwrap().rejected[0].1.detail;
+    assert!(detail.contains("message.max.bytes"), "{detail}");
+    assert_eq!(cluster.texts(), [0, 1, 3, 4].map(events::text));
+}
+
+/// The broker takes the events and does not answer: the write ends, and what comes again may be there twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_hangs_ends_the_write_and_loses_nothing() {
+    let cluster = Cluster::start(1);
+    let sink = sink(&cluster, &json!({}));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    cluster.delay(Duration::from_secs(30));
+    let began = Instant::now();
+    assert_eq!(words(&deliver(&sink, &[1, 2]).await), "transient");
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(1400) && took < Duration::from_secs(5), "{took:?}");
+    cluster.delay(Duration::ZERO);
+    assert_eq!(words(&deliver(&sink, &[1, 2]).await), "taken");
+    let texts = cluster.texts();
+    assert_eq!(texts, [0, 1, 2, 1, 2].map(events::text), "the broker had taken them before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_goes_and_comes_back_in_time_is_no_failure() {
+    let cluster = Cluster::start(1);
+    let sink = sink(&cluster, &json!({"timeout": "20s", "properties": {"reconnect.backoff.max.ms": "200"}}));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    cluster.is_up(false);
+    let (result, ()) = tokio::join!(deliver(&sink, &[1, 2]), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cluster.is_up(true);
+    });
+    assert_eq!(words(&result), "taken");
+    assert_eq!(cluster.texts(), [0, 1, 2].map(events::text));
+}
+
+/// Nothing of a dropped write is sent after the next one began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_write_leaves_nothing_in_the_queue() {
+    let cluster = Cluster::start(1);
+    // What is put in waits for two seconds.
+    let sink = sink(&cluster, &json!({"timeout": "20s", "properties": {"linger.ms": "2000"}}));
+    let dropped = tokio::time::timeout(Duration::from_millis(500), deliver(&sink, &[0, 1, 2])).await;
+    assert!(dropped.is_err());
+    assert_eq!(words(&deliver(&sink, &[3, 4]).await), "taken");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(cluster.texts(), [3, 4].map(events::text));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_is_wrong_and_creates_nothing() {
+    let cluster = Cluster::start(1);
+    let good = sink(&cluster, &json!({}));
+    good.check().await.unwrap();
+    cluster.knows_topic(false);
+    let error = good.check().await.unwrap_err().to_string();
+    assert!(error.contains("create `topic`"), "{error}");
+    cluster.knows_topic(true);
+    good.check().await.unwrap();
+    let missing = sink(&cluster, &json!({"topic": "mistyped"}));
+    for _ in 0..2 {
+        let error = missing.check().await.unwrap_err().to_string();
+        assert!(error.contains("create `topic`"), "{error}");
+    }
+    cluster.is_up(false);
+    let error = good.check().await.unwrap_err().to_string();
+    assert!(error.contains("check `brokers`"), "{error}");
+}
