@@ -1,7 +1,7 @@
 # The one entry point for people and CI. `make` alone lists the targets.
 CARGO ?= cargo
 
-.PHONY: help demo test e2e check fmt clippy deny doc bench docs clean install-tools
+.PHONY: help demo test test-services e2e check fmt clippy deny doc bench docs clean install-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -11,6 +11,9 @@ demo: ## the main job, on this machine, with nothing else installed
 
 test: ## all tests: units, properties, conformance, the real binary end to end
 	$(CARGO) test --workspace --locked
+
+test-services: ## the sinks against real Kafka, MinIO, Elasticsearch, OpenSearch, rsyslog and syslog-ng, as far as they can be had
+	tests/services/run.sh
 
 e2e: ## only the end-to-end tests of the real binary
 	$(CARGO) test --locked -p e2e

@@ -46,4 +46,5 @@ mod quiet;
 mod secrets;
 mod stops;
 mod store;
+mod together;
 mod usage;
