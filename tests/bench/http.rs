@@ -51,6 +51,14 @@ fn as_elasticsearch(_: &str, body: &[u8]) -> (bool, String) {
     (true, format!(r#"{{"errors":false,"items":[{items}]}}"#))
 }
 
+/// A store of objects, which lists none.
+fn as_s3(line: &str, _: &[u8]) -> (bool, String) {
+    match line.starts_with("put ") {
+        true => (true, String::new()),
+        false => (false, "<ListBucketResult/>".to_owned()),
+    }
+}
+
 /// Keeps every body with events in a file, as it came, and answers.
 struct Receiver {
     url: String,
@@ -113,6 +121,44 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
     deliver(towpath, work, "splunk_hec", keys, as_splunk);
     let keys = |url: &str| format!("type: elasticsearch, schema: ocsf, index: audit, urls: [ \"{url}\" ]");
     deliver(towpath, work, "elasticsearch", keys, as_elasticsearch);
+    let keys = |url: &str| {
+        format!(
+            "type: s3, bucket: bench, region: us-east-1, endpoint: \"{url}\", path_style: true, \
+             credentials: {{ access_key_id: bench, secret_access_key: bench-secret }}"
+        )
+    };
+    deliver(towpath, work, "s3", keys, as_s3);
+    second(towpath, work);
+}
+
+/// What a second sink costs that takes the same encoding.
+fn second(towpath: &Path, work: &Path) {
+    println!("two sinks: {RECORDS} records, OCSF, to one and to two receivers on loopback");
+    let mut cpu = Vec::new();
+    for sinks in 1..=2 {
+        let world = World::new(work, &format!("sinks-{sinks}"), RECORDS);
+        let keep: Vec<_> = (0..sinks).map(|n| world.dir.join(format!("bodies-{n}"))).collect();
+        let receivers: Vec<_> = keep.iter().map(|keep| Receiver::start(keep, plainly)).collect();
+        let keys = |receiver: &Receiver| format!("type: http, url: \"{}/events\"", receiver.url);
+        // `configure` writes a block of one sink; each further one begins behind it.
+        let all = receivers.iter().map(keys).collect::<Vec<_>>().join(" }\n  another: { ");
+        let config = world.configure(&all);
+        let cost = measure(&mut world.command(towpath, &config, true));
+        drop(receivers);
+        let events = keep.iter().map(|keep| validate(&world, keep, "none")).min().unwrap_or(0);
+        println!(
+            "  {sinks}     {:>8.0} events/s each, {:.2} CPU s per million, peak RSS {:.1} MiB",
+            cost.per_second(events),
+            cost.cpu_per_million(events),
+            cost.peak_kib as f64 / 1024.0,
+        );
+        cpu.push(cost.cpu_per_million(events));
+        fs::remove_dir_all(&world.dir).expect("the directory is ours");
+    }
+    println!(
+        "  the second sink adds {:.0} % to what collecting and the first one cost\n",
+        (cpu[1] / cpu[0] - 1.0) * 100.0
+    );
 }
 
 fn deliver(towpath: &Path, work: &Path, name: &str, keys: impl Fn(&str) -> String, answer: Answer) {

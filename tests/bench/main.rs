@@ -6,6 +6,7 @@
 
 mod collect;
 mod http;
+mod kafka;
 mod normalize;
 mod plain;
 mod process;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("collect") {
         collect::throughput(&towpath, work.path());
+    }
+    if wanted("kafka") {
+        kafka::throughput(&towpath, work.path());
     }
     if wanted("http") {
         http::throughput(&towpath, work.path());

@@ -78,7 +78,7 @@ fn a_full_disk_pauses_the_sink_until_there_is_space() {
     assert!(log.contains("free space for ") && log.contains("out/raw.ndjson or raise the quota"), "{log}");
     assert!(log.contains("No space left on device"), "{log}");
     fs::remove_file(ballast).unwrap();
-    wait_until("it delivers again", SOON, || place.events("ocsf.ndjson", Schema::Ocsf).len() >= 3000);
+    wait_until("it delivers again", SOON, || place.lines("ocsf.ndjson") >= 3000);
     stop(process, &place);
     assert!(place.log().contains("sink delivers again"), "{}", place.log());
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
@@ -103,7 +103,7 @@ fn a_limit_on_file_sizes_pauses_the_sink_until_it_is_raised() {
     assert!(place.log().contains("raise the limit on file sizes"), "{}", place.log());
     let unlimited = Rlimit { current: None, maximum: None };
     prlimit(Pid::from_raw(process.pid().cast_signed()), Resource::Fsize, unlimited).unwrap();
-    wait_until("it delivers again", SOON, || place.events("raw.ndjson", Schema::Raw).len() >= 4010);
+    wait_until("it delivers again", SOON, || place.lines("raw.ndjson") >= 4010);
     stop(process, &place);
     assert_delivered_once(&api, &place, RAW);
 }
@@ -140,9 +140,9 @@ fn a_read_only_directory_pauses_the_sink_until_it_is_writable() {
     let log = place.log();
     assert!(log.contains("make the file system of ") && log.contains("out/raw.ndjson writable"), "{log}");
     // The other sink is not held up.
-    wait_until("the other sink delivers", SOON, || place.events("ocsf.ndjson", Schema::Ocsf).len() >= 500);
+    wait_until("the other sink delivers", SOON, || place.lines("ocsf.ndjson") >= 500);
     mount.remount("remount,rw");
-    wait_until("it delivers again", SOON, || place.events("out/raw.ndjson", Schema::Raw).len() >= 500);
+    wait_until("it delivers again", SOON, || place.lines("out/raw.ndjson") >= 500);
     stop(process, &place);
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
 }
@@ -155,7 +155,7 @@ fn a_full_disk_under_the_data_directory_holds_collection_until_there_is_space() 
     place.configure(&Config::new(&api).with("data_dir: state/data").sink("raw"));
 
     let process = place.start(&["run"]);
-    wait_until("something is saved", SOON, || place.events("raw.ndjson", Schema::Raw).len() > 500);
+    wait_until("something is saved", SOON, || place.lines("raw.ndjson") > 500);
     let ballast = place.path("state/ballast");
     fill(&ballast, 0);
     wait_until("the disk is full", SOON, || place.log().contains("checkpoint cannot be saved"));
@@ -180,7 +180,7 @@ fn killed_while_the_data_directory_is_full_it_loses_nothing() {
         &Config::new(&api).with("data_dir: state/data\nlimits: { in_flight: 256KiB }").sink("raw"),
     );
     let process = place.start(&["run"]);
-    wait_until("something is saved", SOON, || place.events("raw.ndjson", Schema::Raw).len() > 500);
+    wait_until("something is saved", SOON, || place.lines("raw.ndjson") > 500);
     let ballast = place.path("state/ballast");
     fill(&ballast, 0);
     wait_until("the disk is full", SOON, || place.log().contains("checkpoint cannot be saved"));

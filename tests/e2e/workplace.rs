@@ -38,6 +38,12 @@ impl Workplace {
         delivered::events(schema, &fs::read(self.path(name)).unwrap_or_default())
     }
 
+    /// How many whole lines a sink has written so far. One that is being written does not count, where [`Workplace::events`]
+    /// demands that none is.
+    pub(crate) fn lines(&self, name: &str) -> usize {
+        fs::read(self.path(name)).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// The log of the processes that [`Workplace::start`] started.
     pub(crate) fn log(&self) -> String {
         self.read("log")

@@ -1,4 +1,4 @@
-//! How fast the simulator serves: `cargo run --release -p simulator --example throughput`. Client and server share the
+//! How fast the simulator serves: `cargo run --release -p simulator --example api_throughput`. Client and server share the
 //! machine, as collector and simulator do in the benchmarks; the client only reads and looks for the cursor.
 #![allow(clippy::print_stdout, reason = "a program that prints its result")]
 

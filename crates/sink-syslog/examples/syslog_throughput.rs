@@ -2,7 +2,7 @@
 //! makes them, two at once.
 //!
 //! ```sh
-//! cargo run --release -p sink-syslog --example throughput
+//! cargo run --release -p sink-syslog --example syslog_throughput
 //! ```
 
 #![expect(

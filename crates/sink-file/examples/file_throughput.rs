@@ -1,7 +1,7 @@
 //! What a mebibyte costs: the sink against plain `write_vectored` and `fdatasync` on a file of its own.
 //!
 //! ```text
-//! cargo run --release -p sink-file --example throughput [DIRECTORY]
+//! cargo run --release -p sink-file --example file_throughput [DIRECTORY]
 //! ```
 
 #![allow(
