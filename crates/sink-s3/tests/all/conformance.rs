@@ -8,8 +8,8 @@ use pipeline::Sink;
 use serde_json::{Value, json};
 use testkit::sink::{CannotHappen, Delivery, Destination, Harness, Held, Trouble, Unheard};
 
-use crate::authority::Authority;
 use crate::server::{self, BUCKET, KEY_ID, Reply, SECRET, Server};
+use testkit::http::Authority;
 
 struct S3Harness {
     config: Value,

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
-mod authority;
 mod conformance;
 mod real;
 mod server;

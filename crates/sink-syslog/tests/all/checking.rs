@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use pipeline::Sink;
 use serde_json::{Value, json};
 
-use crate::authority::Authority;
 use crate::receiver::{Mood, Protocol, Receiver};
 use crate::sink;
+use testkit::http::Authority;
 
 async fn told(config: Value) -> String {
     let error = sink(&config).check().await.expect_err("something is wrong");

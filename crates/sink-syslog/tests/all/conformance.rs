@@ -8,8 +8,8 @@ use pipeline::Sink;
 use serde_json::{Value, json};
 use testkit::sink::{CannotHappen, Delivery, Destination, Ended, Harness, Held, Trouble, Unheard};
 
-use crate::authority::Authority;
 use crate::receiver::{Mood, Protocol, Receiver};
+use testkit::http::Authority;
 
 const NO_ANSWERS: CannotHappen =
     CannotHappen("a receiver of plain syslog does not answer: it can only go away");

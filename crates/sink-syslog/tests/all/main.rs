@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
-mod authority;
 mod checking;
 mod conformance;
 mod events;

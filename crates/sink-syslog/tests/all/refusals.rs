@@ -6,10 +6,10 @@ use pipeline::Sink;
 use serde_json::json;
 use testkit::sink::POISON;
 
-use crate::authority::Authority;
 use crate::events::write;
 use crate::receiver::{Mood, Protocol, Receiver};
 use crate::{deliver, sink, words};
+use testkit::http::Authority;
 
 /// With TLS 1.3 the handshake is over on our side before the receiver has seen that we have no certificate. Not one
 /// message may count as taken.
