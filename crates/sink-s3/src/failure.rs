@@ -33,11 +33,15 @@ pub(crate) enum Refused {
 
 /// What happened, in one line without secrets: the SDK's own errors carry whole requests and answers.
 #[derive(Debug)]
-pub(crate) struct Told(String);
+pub(crate) struct Told {
+    words: String,
+    /// What to look at first where the configuration is new, and why, although waiting may help as well.
+    suspicion: Option<(&'static str, String)>,
+}
 
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 
@@ -45,7 +49,19 @@ impl Error for Told {}
 
 impl Told {
     pub(crate) fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+        Self { words: words.into(), suspicion: None }
+    }
+}
+
+/// The failure where a configuration is checked: whoever does that has most likely written down a wrong address, and is
+/// told what to look at also where the failure may pass by itself.
+pub(crate) fn as_found(error: SinkError) -> SinkError {
+    let SinkError::Transient { source, .. } = &error else { return error };
+    match source.downcast_ref::<Told>() {
+        Some(Told { words, suspicion: Some((reason, remedy)) }) => {
+            paused(reason, remedy.clone(), Told::new(words))
+        }
+        _ => error,
     }
 }
 
@@ -92,7 +108,7 @@ fn told(status: u16, code: Option<&str>, message: Option<&str>) -> Told {
     if let Some(message) = message.map(str::trim).filter(|message| !message.is_empty()) {
         words = format!("{words}: {}", visible(message));
     }
-    Told(words)
+    Told::new(words)
 }
 
 /// There was no answer: no credentials, no connection, no time.
@@ -132,7 +148,10 @@ pub(crate) fn of_http_error(error: &HttpError) -> SinkError {
     };
     match remedy {
         Some(remedy) => paused(error.kind(), remedy, chain(error)),
-        None => transient(None, chain(error)),
+        None => {
+            let suspicion = error.suspicion().map(|remedy| (error.kind(), ours(remedy)));
+            transient(None, Told { suspicion, ..chain(error) })
+        }
     }
 }
 
@@ -164,7 +183,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> Told {
     let mut words: Vec<String> = causes(error).map(ToString::to_string).collect();
     words.dedup();
-    Told(visible(&words.join(": ")))
+    Told::new(visible(&words.join(": ")))
 }
 
 /// The first few hundred characters, control characters as their escapes, so that a log line stays one; also those that

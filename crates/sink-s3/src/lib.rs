@@ -104,7 +104,7 @@ impl S3Sink {
 impl Sink for S3Sink {
     async fn check(&self) -> Result<(), BoxError> {
         // As a `SinkError` it brings its remedy.
-        self.prove().await.map_err(Into::into)
+        self.prove().await.map_err(|error| failure::as_found(error).into())
     }
 
     /// The first object may be minutes away: what is wrong is said now.

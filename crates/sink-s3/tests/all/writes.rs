@@ -230,6 +230,22 @@ async fn a_rotated_key_is_taken_up_without_a_restart() {
     sink.check().await.unwrap();
 }
 
+/// While it runs, waiting may help; who checks a configuration hears what to look at.
+#[tokio::test]
+async fn a_store_that_is_not_there_is_suspected_of_a_wrong_address_by_the_check_alone() {
+    let server = Server::start().await;
+    let mut config = config(&server, &json!({}));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    config["endpoint"] = format!("https://{free}").into();
+    let sink = crate::sink(&config);
+    assert_eq!(words(&sink.write(&days(&[1])).await), "transient");
+    let error = sink.check().await.unwrap_err();
+    let found = error.downcast_ref::<SinkError>();
+    let Some(SinkError::Paused { reason: "connect", remedy, source }) = found else { panic!("{error:?}") };
+    assert!(remedy.contains("check host and port of https://"), "{remedy}");
+    assert!(source.to_string().contains("cannot connect"), "{source}");
+}
+
 #[tokio::test]
 async fn encryption_and_checksums_are_asked_for_as_configured() {
     let server = Server::start().await;
