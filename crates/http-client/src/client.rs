@@ -41,11 +41,13 @@ pub struct ClientSettings {
     pub proxy: Option<Proxy>,
     /// For a whole exchange, from the connection to the last byte.
     pub timeout: Duration,
+    /// What the configuration calls the server's address; remedies name it.
+    pub address_key: &'static str,
 }
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self { tls: Tls::default(), proxy: None, timeout: Duration::from_secs(90) }
+        Self { tls: Tls::default(), proxy: None, timeout: Duration::from_secs(90), address_key: "url" }
     }
 }
 
@@ -194,7 +196,12 @@ impl HttpClient {
         reading: Reading,
     ) -> Result<Answer, HttpError> {
         let client = self.client(url)?;
-        let route = Route { url, proxy: self.proxy(url), connect_timeout: CONNECT_TIMEOUT };
+        let route = Route {
+            url,
+            proxy: self.proxy(url),
+            connect_timeout: CONNECT_TIMEOUT,
+            address_key: self.settings.address_key,
+        };
         let sending = client
             .request(request.method.clone(), url.clone())
             .headers(request.headers.clone())

@@ -28,7 +28,7 @@ impl ClientSettings {
         };
         wrong.extend(tls.validate().err().map(|invalid| invalid.under("tls")));
         if wrong.is_empty() {
-            Ok(Self { tls: tls.clone(), proxy, timeout: timeout.get() })
+            Ok(Self { tls: tls.clone(), proxy, timeout: timeout.get(), ..Self::default() })
         } else {
             Err(wrong)
         }

@@ -194,7 +194,7 @@ impl HttpError {
             Self::Dns { server, .. } => {
                 Some(format!("check the host's name in {server}, and that this machine can resolve names"))
             }
-            Self::Connect { server, .. } => {
+            Self::Connect { server, .. } | Self::Timeout { what: TimedOut::Connection, server, .. } => {
                 Some(format!("check host and port of {server}, and the firewall or proxy on the way"))
             }
             Self::Proxy { wants_login: false, server, .. } => {
@@ -218,6 +218,8 @@ pub(crate) struct Route<'a> {
     /// Origin of the proxy on the way, if any.
     pub(crate) proxy: Option<String>,
     pub(crate) connect_timeout: Duration,
+    /// See [`crate::ClientSettings::address_key`].
+    pub(crate) address_key: &'static str,
 }
 
 impl Route<'_> {
@@ -229,7 +231,7 @@ impl Route<'_> {
         let error = error.without_url();
         let cause = root_cause(&error);
         if let Some(tls) = find(&error, as_tls) {
-            return tls_failure(server, "url", tls);
+            return tls_failure(server, self.address_key, tls);
         }
         if error.is_connect() {
             if error.is_timeout() {

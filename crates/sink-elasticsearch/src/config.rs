@@ -201,6 +201,7 @@ impl ElasticsearchConfig {
             wrong.push(Invalid::new("compression", "is one that Elasticsearch does not read", remedy));
         }
         let client = ClientSettings::validate(&self.tls, self.proxy.as_ref(), self.timeout)
+            .map(|client| ClientSettings { address_key: "urls", ..client })
             .map_err(|more| wrong.extend(more));
         match (target, prepared, client) {
             (Ok(target), Ok(prepared), Ok(client)) if wrong.is_empty() => Ok(ElasticsearchSettings {

@@ -129,7 +129,7 @@ impl ElasticsearchSink {
                 self.say_diverted(told.in_failure_store);
                 Ok(told.outcome)
             }
-            Err(error) if matches!(status, 401 | 403) && self.credentials.refused(&credentials) => {
+            Err(error) if is_of_credentials(&error) && self.credentials.refused(&credentials) => {
                 Err(SinkError::Transient { retry_after: Some(Duration::ZERO), source: error.into() })
             }
             Err(error) => Err(error),
@@ -152,6 +152,11 @@ impl ElasticsearchSink {
             );
         }
     }
+}
+
+/// Whether other credentials may help, of the request or of single events in it.
+const fn is_of_credentials(error: &SinkError) -> bool {
+    matches!(error, SinkError::Paused { reason, .. } if matches!(reason.as_bytes(), b"authentication" | b"permission"))
 }
 
 /// What a failure of one node means where another one may be asked at once.

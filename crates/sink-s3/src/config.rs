@@ -208,6 +208,7 @@ impl S3Config {
         wrong.extend(self.credentials.findings());
         wrong.extend(self.server_side_encryption.iter().filter_map(EncryptionConfig::finding));
         let client = ClientSettings::validate(&self.tls, self.proxy.as_ref(), self.timeout)
+            .map(|client| ClientSettings { address_key: "endpoint", ..client })
             .map_err(|more| wrong.extend(more));
         match (partition, client) {
             (Ok(partition), Ok(client)) if wrong.is_empty() => Ok(S3Settings {

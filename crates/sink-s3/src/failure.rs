@@ -144,20 +144,15 @@ pub(crate) fn of_http_error(error: &HttpError) -> SinkError {
         HttpError::Protocol { .. } => {
             Some("check scheme, host and port of `endpoint`: no store answers there".to_owned())
         }
-        error => error.remedy().map(ours),
+        error => error.remedy(),
     };
     match remedy {
         Some(remedy) => paused(error.kind(), remedy, chain(error)),
         None => {
-            let suspicion = error.suspicion().map(|remedy| (error.kind(), ours(remedy)));
+            let suspicion = error.suspicion().map(|remedy| (error.kind(), remedy));
             transient(None, Told { suspicion, ..chain(error) })
         }
     }
-}
-
-/// The HTTP client calls the address `url`; here it is `endpoint`.
-pub(crate) fn ours(remedy: String) -> String {
-    remedy.replace("`url`", "`endpoint`")
 }
 
 pub(crate) fn transient(retry_after: Option<Duration>, told: Told) -> SinkError {

@@ -185,7 +185,12 @@ impl PostmanConfig {
             (Ok(url), Ok(proxy), Some(start)) if wrong.is_empty() => Ok(PostmanSettings {
                 api_key: self.api_key.clone(),
                 url,
-                client: ClientSettings { tls: self.tls.clone(), proxy, timeout: self.timeout.get() },
+                client: ClientSettings {
+                    tls: self.tls.clone(),
+                    proxy,
+                    timeout: self.timeout.get(),
+                    ..ClientSettings::default()
+                },
                 start,
                 start_text: self.start.clone(),
                 poll_interval: self.poll_interval.get(),

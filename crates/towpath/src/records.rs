@@ -23,16 +23,17 @@ pub(crate) struct Blocks<R> {
 }
 
 /// How records stand in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Form {
     /// One a line.
+    #[default]
     Lines,
     /// Elements of an array, or values one after the other, over any number of lines.
     Values,
 }
 
 /// Some records, to be told apart by [`Block::records`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Block {
     bytes: Vec<u8>,
     form: Form,
@@ -47,17 +48,17 @@ impl<R: Read> Blocks<R> {
         Self { input, block, rest: Vec::new(), form: None, ended: false }
     }
 
-    /// The next block; `None` at the end.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Block>> {
+    /// Puts the next block into `block`, whose memory is used again; false at the end.
+    pub(crate) fn next(&mut self, block: &mut Block) -> io::Result<bool> {
         loop {
             let read = self.fill()?;
             if self.rest.is_empty() {
-                return Ok(None);
+                return Ok(false);
             }
             let form = match self.form.or_else(|| guess(&self.rest, self.ended)) {
                 Some(form) => *self.form.insert(form),
                 // Nothing but white space to the end.
-                None if self.ended => return Ok(None),
+                None if self.ended => return Ok(false),
                 None => continue,
             };
             let end = match form {
@@ -67,8 +68,12 @@ impl<R: Read> Blocks<R> {
             };
             let end = end.or_else(|| (self.rest.len() >= LONGEST).then_some(self.rest.len()));
             if let Some(end) = end {
-                let rest = self.rest.split_off(end);
-                return Ok(Some(Block { bytes: std::mem::replace(&mut self.rest, rest), form }));
+                block.form = form;
+                block.bytes.clear();
+                block.bytes.extend_from_slice(&self.rest[end..]);
+                std::mem::swap(&mut block.bytes, &mut self.rest);
+                block.bytes.truncate(end);
+                return Ok(true);
             }
             debug_assert!(read > 0, "at the end of the input everything is a block");
         }
@@ -204,8 +209,8 @@ mod tests {
 
     fn records(text: &str) -> Vec<String> {
         let collect = |mut blocks: Blocks<&[u8]>| {
-            let mut found = Vec::new();
-            while let Some(block) = blocks.next().unwrap() {
+            let (mut found, mut block) = (Vec::new(), Block::default());
+            while blocks.next(&mut block).unwrap() {
                 block.records(|record| found.push(String::from_utf8_lossy(record).into_owned()));
             }
             found

@@ -41,6 +41,14 @@ async fn what_is_wrong_is_told_with_its_remedy() {
 }
 
 #[tokio::test]
+async fn a_remedy_names_the_key_of_this_sink() {
+    let cluster = Cluster::start(Setup::default(), 1).await;
+    let config = json!({"urls": [cluster.urls()[0].replace("http:", "https:")]});
+    let text = line(&*sink_to(&cluster, &config).check().await.unwrap_err());
+    assert!(text.contains("check scheme and port of `urls`"), "{text}");
+}
+
+#[tokio::test]
 async fn the_flavor_must_be_that_of_the_cluster() {
     for (opensearch, flavor, remedy) in [
         (true, "elasticsearch", "set `flavor: opensearch`"),

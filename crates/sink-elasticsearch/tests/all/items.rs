@@ -127,3 +127,24 @@ async fn a_rotated_password_is_taken_up_after_a_refusal() {
     assert_eq!(words(&deliver(&sink, &[1]).await), "taken");
     assert_eq!(cluster.documents()[0].text, events::text(1));
 }
+
+/// A cluster may take a request and refuse the events in it.
+#[tokio::test]
+async fn a_rotated_key_is_taken_up_also_when_single_events_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    fs::write(&path, "bmV3").unwrap();
+    for (status, reason) in [(401, "authentication"), (403, "permission")] {
+        let cluster = Cluster::start(Setup::default(), 1).await;
+        let mut config: ElasticsearchConfig =
+            serde_json::from_value(json!({"urls": cluster.urls(), "index": "audit", "compression": "none"}))
+                .unwrap();
+        let key = Secret::from_file(String::new(), path.clone(), String::new(), "b2xk");
+        config.auth = Some(AuthConfig::ApiKey(key));
+        let sink = ElasticsearchSink::new(config.validate().unwrap());
+        cluster.fates([(); 2].map(|()| but(0, status, "security_exception", "is unauthorized")));
+        assert_eq!(words(&deliver(&sink, &[1]).await), "transient 0ns");
+        assert_eq!(words(&deliver(&sink, &[1]).await), format!("paused {reason}"), "the file holds no other");
+        assert_eq!(words(&deliver(&sink, &[1]).await), "taken");
+    }
+}

@@ -34,17 +34,6 @@ fn a_connection_that_fails_on_the_way_to_credentials_is_asked_again() {
 }
 
 #[test]
-fn the_address_is_called_as_in_the_configuration() {
-    let error = HttpError::Tls {
-        server: "https://minio.example.com".to_owned(),
-        detail: "certificate".to_owned(),
-        remedy: "check the host in `url`".to_owned(),
-    };
-    let error = of_http_error(&error);
-    assert!(matches!(&error, SinkError::Paused { remedy, .. } if remedy == "check the host in `endpoint`"));
-}
-
-#[test]
 fn words_of_others_stay_on_one_line_and_end() {
     assert_eq!(visible("a\nb\u{202e}c"), "a\\nb\\u{202e}c");
     assert_eq!(visible(&"x".repeat(10_000)).len(), MOST_WORDS);

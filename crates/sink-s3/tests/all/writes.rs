@@ -243,7 +243,12 @@ async fn a_store_that_is_not_there_is_suspected_of_a_wrong_address_by_the_check_
     let found = error.downcast_ref::<SinkError>();
     let Some(SinkError::Paused { reason: "connect", remedy, source }) = found else { panic!("{error:?}") };
     assert!(remedy.contains("check host and port of https://"), "{remedy}");
-    assert!(source.to_string().contains("cannot connect"), "{source}");
+    assert!(source.to_string().contains("no connection to"), "{source}");
+    // Where something else answers, waiting does not help.
+    config["endpoint"] = format!("https://{}", server.address).into();
+    let result = crate::sink(&config).write(&days(&[1])).await;
+    let Err(SinkError::Paused { reason: "tls", remedy, .. }) = result else { panic!("{result:?}") };
+    assert!(remedy.contains("check scheme and port of `endpoint`"), "{remedy}");
 }
 
 #[tokio::test]

@@ -1,24 +1,23 @@
 //! `towpath normalize`: records in, events out, in order, on all cores, in constant memory.
+//!
+//! Each worker takes the next block of the input, encodes it, and writes its events when it is their turn. Nothing is handed
+//! from thread to thread, so that a block stays in the caches of one core and its memory is used again.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use std::{thread, vec};
 
 use anyhow::{Context as _, anyhow};
-use pipeline::{EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
+use pipeline::{EventMeta, EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
 use transform::{PostmanOptions, UnknownActions};
 
 use crate::cli::{NormalizeArgs, SchemaName, SourceType};
 use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
 use crate::records::{Block, Blocks};
-
-/// Blocks that may wait before and behind each worker.
-const WAITING: usize = 2;
 
 pub(crate) fn run(args: &NormalizeArgs) -> Result<(), Failure> {
     let SourceType::Postman = args.source;
@@ -68,12 +67,6 @@ struct Summary {
     malformed: u64,
 }
 
-/// Events of one block, and how many records they come from.
-struct Done {
-    events: EventWriter,
-    records: u64,
-}
-
 #[derive(Clone, Copy)]
 struct Work<'a> {
     transform: &'a dyn Transform,
@@ -81,108 +74,192 @@ struct Work<'a> {
     collected_at: Timestamp,
 }
 
-/// The writer's side of a worker: events come out, their buffers go back.
-struct Lane {
-    done: Receiver<Done>,
-    buffers: SyncSender<EventWriter>,
+/// Why there are no more events.
+enum End {
+    Read(anyhow::Error),
+    Write(io::Error),
 }
 
 impl Work<'_> {
     /// All files, through all workers, to stdout.
-    fn through(self, files: &[std::path::PathBuf]) -> Result<Summary, Failure> {
+    fn through(self, files: &[PathBuf]) -> Result<Summary, Failure> {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        thread::scope(|scope| {
-            let mut lanes = Vec::new();
-            let mut inputs = Vec::new();
-            for _ in 0..workers {
-                let (blocks, blocks_out) = sync_channel(WAITING);
-                let (done_in, done) = sync_channel(WAITING);
-                let (buffers, buffers_out) = sync_channel(WAITING + 2);
-                scope.spawn(move || self.encode_all(&blocks_out, &done_in, &buffers_out));
-                inputs.push(blocks);
-                lanes.push(Lane { done, buffers });
-            }
-            let reader = scope.spawn(move || read(files, inputs));
-            let written = write(&lanes);
-            // Whoever still waits to hand something on learns that nobody takes it.
-            drop(lanes);
-            let read = reader.join().map_err(|_| anyhow!("the reader ended by a defect"))?;
-            match (read, written) {
-                (Err(error), _) => Err(error.into()),
-                (Ok(()), Ok(summary)) => Ok(summary),
-                // Whoever read our output has seen enough.
-                (Ok(()), Err(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Summary::default()),
-                (Ok(()), Err(error)) => Err(anyhow!(error).context("write to stdout").into()),
-            }
-        })
-    }
-
-    /// One worker: encodes block after block until there are no more, or nobody wants them.
-    fn encode_all(self, blocks: &Receiver<Block>, done: &SyncSender<Done>, buffers: &Receiver<EventWriter>) {
-        for block in blocks {
-            let mut events = buffers.try_recv().unwrap_or_default();
-            events.clear();
-            let mut records = 0;
-            block.records(|text| {
-                // Each block is small, and no sink needs the number of a record.
-                events.start_record(0);
-                let id = RecordId { second: 0, native: 0, content: 0 };
-                let record = Record { origin: self.origin, text, id, collected_at: self.collected_at };
-                self.transform.apply(&record, &mut events);
-                records += 1;
-            });
-            if done.send(Done { events, records }).is_err() {
-                return;
+        let (input, output) = (Mutex::new(Input::new(files)), Output::new());
+        let ends = thread::scope(|scope| {
+            let all: Vec<_> =
+                (0..workers).map(|_| scope.spawn(|| self.until_the_end(&input, &output))).collect();
+            all.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+        });
+        let mut unwritten = None;
+        for end in ends {
+            match end.map_err(|_| anyhow!("a worker ended by a defect"))? {
+                Ok(()) => {}
+                Err(End::Read(error)) => return Err(error.into()),
+                Err(End::Write(error)) => unwritten = Some(error),
             }
         }
+        match unwritten {
+            None => Ok(output.summary()),
+            // Whoever read our output has seen enough.
+            Some(error) if error.kind() == ErrorKind::BrokenPipe => Ok(output.summary()),
+            Some(error) => Err(anyhow!(error).context("write to stdout").into()),
+        }
     }
-}
 
-/// Deals blocks out to the workers in turn.
-fn read(files: &[std::path::PathBuf], workers: Vec<SyncSender<Block>>) -> anyhow::Result<()> {
-    let stdin = [std::path::PathBuf::from("-")];
-    let files = if files.is_empty() { &stdin[..] } else { files };
-    let mut turns = (0..workers.len()).cycle();
-    for path in files {
-        let named = || format!("read {}", path.display());
-        let mut blocks = Blocks::new(open(path).with_context(named)?);
-        while let Some(block) = blocks.next().with_context(named)? {
-            let turn = turns.next().unwrap_or_default();
-            if workers[turn].send(block).is_err() {
-                // The writer has given up and says why.
+    /// One worker.
+    fn until_the_end(self, input: &Mutex<Input>, output: &Output) -> Result<(), End> {
+        let (mut block, mut events) = (Block::default(), EventWriter::default());
+        loop {
+            let taken = locked(input).next(&mut block).map_err(End::Read)?;
+            let Some(number) = taken else { return Ok(()) };
+            let turn = Turn { output, number };
+            let summary = self.encode(&block, &mut events);
+            if !turn.write(&events, summary).map_err(End::Write)? {
                 return Ok(());
             }
         }
     }
-    Ok(())
+
+    fn encode(self, block: &Block, events: &mut EventWriter) -> Summary {
+        events.clear();
+        let mut records = 0;
+        block.records(|text| {
+            // Each block is small, and no sink needs the number of a record.
+            events.start_record(0);
+            let id = RecordId { second: 0, native: 0, content: 0 };
+            let record = Record { origin: self.origin, text, id, collected_at: self.collected_at };
+            self.transform.apply(&record, events);
+            records += 1;
+        });
+        let is_base = |event: &&EventMeta| event.class == 0 && event.severity == 0;
+        let malformed = events.events().iter().filter(is_base).count() as u64;
+        Summary { records, events: events.len() as u64, malformed }
+    }
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+/// The files, one after the other, as numbered blocks.
+struct Input {
+    files: vec::IntoIter<PathBuf>,
+    open: Option<(PathBuf, Blocks<Box<dyn Read + Send>>)>,
+    taken: u64,
+}
+
+impl Input {
+    /// Standard input if there are no files.
+    fn new(files: &[PathBuf]) -> Self {
+        let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files.to_vec() };
+        Self { files: files.into_iter(), open: None, taken: 0 }
+    }
+
+    /// Puts the next block into `block` and says its number; `None` at the end, and after an error.
+    fn next(&mut self, block: &mut Block) -> anyhow::Result<Option<u64>> {
+        loop {
+            let (path, mut blocks) = match self.open.take() {
+                Some(open) => open,
+                None => {
+                    let Some(path) = self.files.next() else { return Ok(None) };
+                    let input = self.unless_failed(&path, open(&path))?;
+                    (path, Blocks::new(input))
+                }
+            };
+            if self.unless_failed(&path, blocks.next(block))? {
+                self.open = Some((path, blocks));
+                self.taken += 1;
+                return Ok(Some(self.taken - 1));
+            }
+        }
+    }
+
+    fn unless_failed<T>(&mut self, path: &Path, result: io::Result<T>) -> anyhow::Result<T> {
+        result.with_context(|| {
+            self.files = Vec::new().into_iter();
+            format!("read {}", path.display())
+        })
+    }
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock()));
+        return Ok(Box::new(io::stdin()));
     }
     Ok(Box::new(File::open(path)?))
 }
 
-/// Writes the workers' events in the order of the blocks.
-fn write(lanes: &[Lane]) -> io::Result<Summary> {
-    let mut out = io::stdout().lock();
-    let mut progress = Progress::new();
-    let mut summary = Summary::default();
-    for Lane { done, buffers } in lanes.iter().cycle() {
-        // Blocks are dealt out in turn: where the next one is missing, there are no more.
-        let Ok(Done { events, records }) = done.recv() else { break };
-        out.write_all(events.ndjson())?;
-        summary.records += records;
-        summary.events += events.len() as u64;
-        summary.malformed +=
-            events.events().iter().filter(|event| event.class == 0 && event.severity == 0).count() as u64;
-        // A worker that has ended needs no buffer.
-        drop(buffers.try_send(events));
+/// Stdout, in the order of the blocks.
+struct Output {
+    written: Mutex<Written>,
+    next: Condvar,
+}
+
+struct Written {
+    /// The block whose events come next.
+    turn: u64,
+    /// Nothing comes any more.
+    given_up: bool,
+    summary: Summary,
+    progress: Progress,
+}
+
+impl Output {
+    fn new() -> Self {
+        let written =
+            Written { turn: 0, given_up: false, summary: Summary::default(), progress: Progress::new() };
+        Self { written: Mutex::new(written), next: Condvar::new() }
+    }
+
+    fn summary(self) -> Summary {
+        let mut written = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        written.progress.clear();
+        written.summary
+    }
+}
+
+/// A block that was taken: those behind it wait for its events. One that is dropped unwritten is waited for in vain, so
+/// that they give up.
+struct Turn<'a> {
+    output: &'a Output,
+    number: u64,
+}
+
+impl Turn<'_> {
+    /// Waits for its turn and writes; false when somebody has given up.
+    fn write(self, events: &EventWriter, summary: Summary) -> io::Result<bool> {
+        let waits = |written: &mut Written| !written.given_up && written.turn != self.number;
+        let mut written = self
+            .output
+            .next
+            .wait_while(locked(&self.output.written), waits)
+            .unwrap_or_else(PoisonError::into_inner);
+        if written.given_up {
+            return Ok(false);
+        }
+        io::stdout().write_all(events.ndjson())?;
+        written.turn += 1;
+        written.note(summary);
+        Ok(true)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut written = locked(&self.output.written);
+        written.given_up |= written.turn <= self.number;
+        self.output.next.notify_all();
+    }
+}
+
+impl Written {
+    fn note(&mut self, block: Summary) {
+        let Self { summary, progress, .. } = self;
+        summary.records += block.records;
+        summary.events += block.events;
+        summary.malformed += block.malformed;
         let rate = summary.records as f64 / progress.elapsed().as_secs_f64().max(0.001);
         progress.show(|| format!("{} records, {rate:.0} records/s", thousands(summary.records)));
     }
-    out.flush()?;
-    progress.clear();
-    Ok(summary)
+}
+
+/// What is behind these locks is whole at any moment, or nobody goes on with it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
