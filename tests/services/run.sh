@@ -46,7 +46,7 @@ s3() {
   start s3 "$here/s3.sh" start "$work/s3" || return
   grep '=' "$work/s3.out" >"$work/s3.env"
   echo "S3_TEST_RESTART='$here/s3.sh kill $work/s3; sleep 3; $here/s3.sh start $work/s3'" >>"$work/s3.env"
-  test_with s3 ignored sink-s3 all
+  test_with s3 ignored sink-s3 all real::
   "$here/s3.sh" stop "$work/s3"
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod chain;
 mod conformance;
 mod real;
 mod server;
