@@ -33,7 +33,7 @@ impl KafkaSink {
         };
         if let Some(Fault { code, words }) = producer.fault() {
             if crate::verdict::is_about_credentials(code) {
-                self.producers.credentials().refused();
+                self.producers.access().refused(&producer.identity);
             }
             return Err(found(code, words));
         }

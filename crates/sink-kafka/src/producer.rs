@@ -4,20 +4,24 @@
 //! destroying waits for librdkafka's threads, and neither may hold up a thread of the runtime. It ends by itself when
 //! nobody holds the producer any more, so nothing of a sink goes on after the sink.
 
+use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use http_client::delivery::Hidden;
 use rdkafka::ClientContext;
-use rdkafka::client::Client;
+use rdkafka::client::{Client, OAuthToken};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::flight::Ticket;
+use crate::renewal::{NOT_RENEWED, Renewal};
+use crate::sasl::Identity;
 
 /// So long the thread serves reports before it looks around: whether anybody holds its producer still, and who waits for
 /// room. librdkafka counts a message until its report is destroyed, which is after the callback that tells of it, so a
@@ -37,6 +41,8 @@ pub(crate) struct Producer {
     client: Arc<BaseProducer<Reports>>,
     /// Held while a write is put in, so that the events of one write stand together and in order.
     pub(crate) entry: tokio::sync::Mutex<()>,
+    /// What it was made with.
+    pub(crate) identity: Arc<Identity>,
     is_retired: AtomicBool,
 }
 
@@ -52,11 +58,11 @@ impl Producer {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub(crate) fn spawn(config: ClientConfig, hidden: Vec<String>) -> io::Result<(Starting, Ended)> {
+    pub(crate) fn spawn(config: ClientConfig, reports: Reports) -> io::Result<(Starting, Ended)> {
         let (ready, starting) = oneshot::channel();
         let (ending, ended) = oneshot::channel::<()>();
         let life = move || {
-            match BaseProducer::from_config_and_context(&config, Reports::new(hidden)) {
+            match BaseProducer::from_config_and_context(&config, reports) {
                 Ok(client) => {
                     let client = Arc::new(client);
                     // Nobody may be waiting any more: then the count says so.
@@ -74,8 +80,8 @@ impl Producer {
         Ok((starting, ended))
     }
 
-    pub(crate) fn new(client: BaseProducerHandle) -> Self {
-        Self { client, entry: tokio::sync::Mutex::default(), is_retired: AtomicBool::new(false) }
+    pub(crate) fn new(client: BaseProducerHandle, identity: Arc<Identity>) -> Self {
+        Self { client, entry: tokio::sync::Mutex::default(), identity, is_retired: AtomicBool::new(false) }
     }
 
     pub(crate) fn client(&self) -> &BaseProducer<Reports> {
@@ -127,12 +133,30 @@ pub(crate) struct Reports {
     pub(crate) fault: watch::Sender<Option<Fault>>,
     /// The last complaint that may pass by itself; explains a time-out.
     trouble: Mutex<Option<String>>,
-    hidden: Vec<String>,
+    /// What nothing may show.
+    hidden: Mutex<Hidden>,
+    renewal: Renewal,
 }
 
 impl Reports {
-    fn new(hidden: Vec<String>) -> Self {
-        Self { room: Notify::new(), fault: watch::Sender::new(None), trouble: Mutex::new(None), hidden }
+    pub(crate) fn new(hidden: Hidden, renewal: Renewal) -> Self {
+        Self {
+            room: Notify::new(),
+            fault: watch::Sender::new(None),
+            trouble: Mutex::new(None),
+            hidden: Mutex::new(hidden),
+            renewal,
+        }
+    }
+
+    /// Whether the producer's token has ended without another one.
+    pub(crate) fn has_ended_token(&self) -> bool {
+        self.renewal.has_ended()
+    }
+
+    fn hidden(&self) -> MutexGuard<'_, Hidden> {
+        // Whole at any moment, so a panic elsewhere does not spoil it.
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last complaint.
@@ -142,14 +166,15 @@ impl Reports {
 
     /// The text on one line and without secrets, should a broker repeat them.
     pub(crate) fn visible(&self, text: &str) -> String {
-        let blotted = self.hidden.iter().fold(text.to_owned(), |text, hidden| text.replace(hidden, "…"));
-        blotted.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        self.hidden().blotted(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 }
 
 /// Whether a complaint of this kind does not pass by itself.
 fn is_fault(code: RDKafkaErrorCode, reason: &str) -> bool {
     match code {
+        // The token at hand goes on, and librdkafka soon asks again.
+        RDKafkaErrorCode::Authentication if reason.contains(NOT_RENEWED) => false,
         RDKafkaErrorCode::Fatal
         | RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SaslAuthenticationFailed
@@ -164,6 +189,23 @@ fn is_fault(code: RDKafkaErrorCode, reason: &str) -> bool {
 }
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    /// In the producer's own thread, which hears no reports meanwhile.
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        match self.renewal.next() {
+            Ok(token) => {
+                self.hidden().hide(&token.text);
+                Ok(token.into())
+            }
+            Err(why) => {
+                let why = self.visible(&why);
+                tracing::warn!(why, "a token is missing that is soon needed");
+                Err(why.into())
+            }
+        }
+    }
+
     /// librdkafka repeats its complaints at every attempt to connect, and what matters of them comes back in an error of
     /// the sink: here they are for those who look closer.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -227,11 +269,15 @@ mod tests {
         assert!(!is_fault(RDKafkaErrorCode::AllBrokersDown, "2/2 brokers are down"));
         assert!(!is_fault(RDKafkaErrorCode::Resolve, "unknown host"));
         assert!(is_fault(RDKafkaErrorCode::Authentication, "invalid credentials"));
+        let words = format!("Failed to acquire SASL OAUTHBEARER token: {NOT_RENEWED}503");
+        assert!(!is_fault(RDKafkaErrorCode::Authentication, &words));
     }
 
-    #[test]
-    fn secrets_and_control_characters_do_not_show() {
-        let reports = Reports::new(vec!["hunter2".to_owned()]);
+    #[tokio::test]
+    async fn secrets_and_control_characters_do_not_show() {
+        let mut hidden = Hidden::default();
+        hidden.hide("hunter2");
+        let reports = crate::tests::reports(hidden);
         assert_eq!(reports.visible("no:\nhunter2 is wrong"), "no: … is wrong");
         reports.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "hunter2.example: unknown");
         assert_eq!(reports.trouble().unwrap(), "….example: unknown");

@@ -88,8 +88,12 @@ pub(crate) fn refused(name: &str) -> Option<Invalid> {
             "remove it, and name the cluster in `brokers`",
         ));
     }
-    if name.starts_with("sasl.oauthbearer") || name.starts_with("sasl.kerberos") {
-        let remedy = "use `sasl` with PLAIN or SCRAM, or a client certificate in `tls`";
+    if name.starts_with("sasl.oauthbearer") || name == "enable.sasl.oauthbearer.unsecure.jwt" {
+        let remedy = "use `sasl` with OAUTHBEARER, and `token_url` or `token`";
+        return Some(Invalid::new(path, "is not what this sink fetches tokens by", remedy));
+    }
+    if name.starts_with("sasl.kerberos") {
+        let remedy = "use `sasl` with SCRAM or OAUTHBEARER, or a client certificate in `tls`";
         return Some(Invalid::new(path, "belongs to a mechanism that this sink does not have", remedy));
     }
     None
