@@ -10,11 +10,14 @@ use tokio::time::timeout;
 use crate::access::{Access, Pass};
 use crate::producer::{Ended, Producer, Reports};
 use crate::renewal::Renewal;
+use crate::statistics::Observer;
 use crate::verdict::Complaint;
 
 /// The producer at hand, and its predecessor while that ends.
 pub(crate) struct Generations {
     access: Arc<Access>,
+    /// Hears the figures of each producer.
+    pub(crate) observer: Option<Observer>,
     /// Longest wait for an end or a beginning.
     patience: Duration,
     slot: Mutex<Slot>,
@@ -29,7 +32,7 @@ struct Slot {
 
 impl Generations {
     pub(crate) fn new(access: Access, patience: Duration) -> Self {
-        Self { access: Arc::new(access), patience, slot: Mutex::default() }
+        Self { access: Arc::new(access), observer: None, patience, slot: Mutex::default() }
     }
 
     pub(crate) fn access(&self) -> &Access {
@@ -54,7 +57,7 @@ impl Generations {
             slot.ended = None;
         }
         let Pass { client, identity, token, hidden } = self.access.pass().await?;
-        let reports = Reports::new(hidden, Renewal::new(self.access.clone(), token));
+        let reports = Reports::new(hidden, Renewal::new(self.access.clone(), token), self.observer.clone());
         let (starting, ended) = Producer::spawn(client, reports)
             .map_err(|error| SinkError::Transient { retry_after: None, source: error.into() })?;
         slot.ended = Some(ended);

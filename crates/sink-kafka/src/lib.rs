@@ -23,7 +23,7 @@
 //! `config` is what a user writes, `properties` what of librdkafka is set and what is refused; `sasl` is how the
 //! brokers know us, `access` takes up new secrets, `token` asks for tokens and `renewal` hands them on. `producer` is one life of a producer with its thread, `generation` how one follows the other. `record` is
 //! what a record looks like, `flight` a write under way, `policy` the table of codes, `verdict` makes an outcome of the
-//! reports.
+//! reports; `statistics` are figures for metrics.
 
 mod access;
 mod check;
@@ -36,6 +36,7 @@ mod properties;
 mod record;
 mod renewal;
 mod sasl;
+mod statistics;
 mod token;
 mod verdict;
 
@@ -45,6 +46,7 @@ use async_trait::async_trait;
 use pipeline::{BoxError, Outcome, Sink, SinkError, Write};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _};
+use telemetry::metrics::KafkaClient;
 use tokio::sync::RwLock;
 use tokio::time::timeout_at;
 
@@ -86,6 +88,12 @@ impl KafkaSink {
     pub fn new(settings: KafkaSettings) -> Self {
         let producers = Generations::new(settings.access(), settings.timeout);
         Self { settings, producers, company: RwLock::new(()) }
+    }
+
+    /// Tells `observer` every few seconds what the Kafka client at hand says of itself, in a thread of the client's.
+    pub fn observed(mut self, observer: impl Fn(&KafkaClient) + Send + Sync + 'static) -> Self {
+        self.producers.observer = Some(Arc::new(observer));
+        self
     }
 
     /// One write through the producer at hand.
@@ -219,6 +227,6 @@ mod tests {
         let sasl = Sasl(None);
         let identity = Arc::new(sasl.prepare().unwrap());
         let access = Access::new(rdkafka::ClientConfig::new(), sasl, identity, Duration::from_secs(1));
-        Reports::new(hidden, Renewal::new(Arc::new(access), None))
+        Reports::new(hidden, Renewal::new(Arc::new(access), None), None)
     }
 }

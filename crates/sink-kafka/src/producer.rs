@@ -22,6 +22,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::flight::Ticket;
 use crate::renewal::{NOT_RENEWED, Renewal};
 use crate::sasl::Identity;
+use crate::statistics::{Observer, Statistics};
 
 /// So long the thread serves reports before it looks around: whether anybody holds its producer still, and who waits for
 /// room. librdkafka counts a message until its report is destroyed, which is after the callback that tells of it, so a
@@ -71,6 +72,7 @@ impl Producer {
                         client.poll(SLICE);
                         client.context().room.notify_waiters();
                     }
+                    client.context().statistics.end();
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -136,16 +138,18 @@ pub(crate) struct Reports {
     /// What nothing may show.
     hidden: Mutex<Hidden>,
     renewal: Renewal,
+    statistics: Statistics,
 }
 
 impl Reports {
-    pub(crate) fn new(hidden: Hidden, renewal: Renewal) -> Self {
+    pub(crate) fn new(hidden: Hidden, renewal: Renewal, observer: Option<Observer>) -> Self {
         Self {
             room: Notify::new(),
             fault: watch::Sender::new(None),
             trouble: Mutex::new(None),
             hidden: Mutex::new(hidden),
             renewal,
+            statistics: Statistics::new(observer),
         }
     }
 
@@ -238,7 +242,9 @@ impl ClientContext for Reports {
         }
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, json: &[u8]) {
+        self.statistics.tell(json);
+    }
 }
 
 impl ProducerContext for Reports {

@@ -14,6 +14,8 @@ pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("message.max.bytes", "8388608"),
     ("socket.keepalive.enable", "true"),
     ("log.connection.close", "false"),
+    // What metrics are made of.
+    ("statistics.interval.ms", "5000"),
 ];
 
 /// What the promises of the sink hang on.
@@ -66,7 +68,6 @@ const BREAK_A_PROMISE: &[(&str, &str)] = &[
         "name the authority of the cluster's certificates in `tls.ca_file`",
     ),
     ("plugin.library.paths", "no other code is loaded"),
-    ("statistics.interval.ms", "nothing reads the statistics"),
     ("log_level", "use --log-level"),
     ("log.queue", "the sink hears the log itself"),
 ];

@@ -1,9 +1,11 @@
 //! Queues that are full, brokers that hang or go, writes that are dropped.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pipeline::Sink;
 use serde_json::json;
+use telemetry::metrics::KafkaClient;
 
 use crate::cluster::Cluster;
 use crate::{deliver, events, sink, words};
@@ -129,4 +131,54 @@ async fn check_says_what_is_wrong_and_creates_nothing() {
     cluster.is_up(false);
     let error = good.check().await.unwrap_err().to_string();
     assert!(error.contains("check `brokers`"), "{error}");
+}
+
+/// What librdkafka tells of its client, as it comes and goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_follow_what_happens() {
+    let cluster = Cluster::start(1);
+    let told = Arc::new(Mutex::new(Vec::<KafkaClient>::new()));
+    let kept = told.clone();
+    let quick = json!({"timeout": "3s", "properties": {"statistics.interval.ms": "50", "reconnect.backoff.max.ms": "200"}});
+    let sink = sink(&cluster, &quick).observed(move |figures| kept.lock().unwrap().push(figures.clone()));
+    let until = async |what: &str, holds: fn(&[KafkaClient]) -> bool| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !holds(&told.lock().unwrap()) {
+            let last = told.lock().unwrap().last().cloned();
+            assert!(Instant::now() < end, "{what}: {last:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        told.lock().unwrap().clear();
+    };
+    cluster.delay(Duration::from_millis(200));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    until("a broker is up, and slow", |told| {
+        let is_slow = |told: &KafkaClient| told.round_trip >= Some(Duration::from_millis(150));
+        told.iter().any(|told| told.brokers_up == 1 && told.queued_events == 0) && told.iter().any(is_slow)
+    })
+    .await;
+    cluster.delay(Duration::from_secs(30));
+    let (result, ()) = tokio::join!(
+        deliver(&sink, &[1, 2, 3]),
+        until("three events wait", |told| {
+            told.iter()
+                .any(|told| told.queued_events == 3 && told.queued_bytes == 3 * events::text(1).len() as u64)
+        })
+    );
+    assert_eq!(words(&result), "transient");
+    cluster.delay(Duration::ZERO);
+    // The next producer begins without a queue.
+    assert_eq!(words(&deliver(&sink, &[4]).await), "taken");
+    until("nothing waits", |told| told.last().is_some_and(|told| told.queued_events == 0)).await;
+    cluster.is_up(false);
+    until("the broker is gone", |told| {
+        told.last().is_some_and(|told| told.brokers_up == 0)
+            && told.iter().map(|told| told.disconnects).sum::<u64>() > 0
+    })
+    .await;
+    cluster.is_up(true);
+    assert_eq!(words(&deliver(&sink, &[5]).await), "taken");
+    until("it is back", |told| told.last().is_some_and(|told| told.brokers_up == 1)).await;
+    drop(sink);
+    until("nothing is left of the client", |told| told.last() == Some(&KafkaClient::default())).await;
 }
