@@ -210,21 +210,11 @@ impl ClientContext for Reports {
         }
     }
 
-    /// librdkafka repeats its complaints at every attempt to connect, and what matters of them comes back in an error of
-    /// the sink: here they are for those who look closer.
+    /// Whatever its level is there: librdkafka repeats its complaints at every attempt to connect, and what matters of them
+    /// comes back once, in an error of the sink. Here they are for those who look closer.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let message = self.visible(message);
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::warn!(facility, message, "librdkafka");
-            }
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-                tracing::info!(facility, message, "librdkafka");
-            }
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, "librdkafka");
-            }
-        }
+        tracing::debug!(?level, facility, message, "librdkafka");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -261,6 +251,11 @@ impl ProducerContext for Reports {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
     use super::*;
 
     #[test]
@@ -277,6 +272,47 @@ mod tests {
         assert!(is_fault(RDKafkaErrorCode::Authentication, "invalid credentials"));
         let words = format!("Failed to acquire SASL OAUTHBEARER token: {NOT_RENEWED}503");
         assert!(!is_fault(RDKafkaErrorCode::Authentication, &words));
+    }
+
+    /// Counts what is logged above `debug`.
+    struct Loud(AtomicUsize);
+
+    impl Subscriber for Loud {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() < Level::DEBUG
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[tokio::test]
+    async fn what_comes_back_as_an_error_is_not_logged_aloud_as_well() {
+        let reports = crate::tests::reports(Hidden::default());
+        let loud = Arc::new(Loud(AtomicUsize::new(0)));
+        tracing::subscriber::with_default(loud.clone(), || {
+            for level in [RDKafkaLogLevel::Emerg, RDKafkaLogLevel::Error, RDKafkaLogLevel::Notice] {
+                reports.log(level, "FAIL", "ssl://b:1/bootstrap: SSL handshake failed");
+            }
+            reports.error(KafkaError::Global(RDKafkaErrorCode::SSL), "ssl://b:1: certificate verify failed");
+            assert_eq!(loud.0.load(Ordering::Relaxed), 0);
+            tracing::info!("this is heard");
+        });
+        assert_eq!(loud.0.load(Ordering::Relaxed), 1);
+        assert!(reports.fault.borrow().is_some());
     }
 
     #[tokio::test]
