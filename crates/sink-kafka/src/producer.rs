@@ -174,21 +174,27 @@ impl Reports {
     }
 }
 
-/// Whether a complaint of this kind does not pass by itself.
-fn is_fault(code: RDKafkaErrorCode, reason: &str) -> bool {
+/// The code of a complaint that does not pass by itself.
+fn fault_of(code: RDKafkaErrorCode, reason: &str) -> Option<RDKafkaErrorCode> {
     match code {
         // The token at hand goes on, and librdkafka soon asks again.
-        RDKafkaErrorCode::Authentication if reason.contains(NOT_RENEWED) => false,
+        RDKafkaErrorCode::Authentication if reason.contains(NOT_RENEWED) => None,
         RDKafkaErrorCode::Fatal
         | RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SaslAuthenticationFailed
-        | RDKafkaErrorCode::UnsupportedSASLMechanism => true,
+        | RDKafkaErrorCode::UnsupportedSASLMechanism => Some(code),
         // A broker that goes away in a handshake is told as a failed handshake.
         RDKafkaErrorCode::SSL => {
             let reason = reason.to_ascii_lowercase();
-            !["disconnected", "reset", "broken pipe", "timed out"].iter().any(|word| reason.contains(word))
+            let passes = ["disconnected", "reset", "broken pipe", "timed out"];
+            (!passes.iter().any(|word| reason.contains(word))).then_some(code)
         }
-        _ => false,
+        // In TLS 1.3 a client certificate is refused after the handshake, which is told as a lost connection, in OpenSSL's
+        // words (RFC 8446, 6.2).
+        RDKafkaErrorCode::BrokerTransportFailure if reason.contains("SSL alert number") => {
+            Some(RDKafkaErrorCode::SSL)
+        }
+        _ => None,
     }
 }
 
@@ -221,14 +227,18 @@ impl ClientContext for Reports {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let words = self.visible(reason);
         tracing::debug!(%code, words, "librdkafka complains");
-        if is_fault(code, reason) {
+        if let Some(code) = fault_of(code, reason) {
             self.fault.send_if_modified(|fault| {
                 let is_first = fault.is_none();
                 fault.get_or_insert(Fault { code, words });
                 is_first
             });
-        } else {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+            return;
+        }
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // That no broker is up follows from what was said before.
+        if code != RDKafkaErrorCode::AllBrokersDown || trouble.is_none() {
+            *trouble = Some(words);
         }
     }
 
@@ -260,18 +270,23 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_no_fault() {
-        let tls = "ssl://b:1/bootstrap: SSL handshake failed: ";
-        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}certificate verify failed")));
-        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}wrong version number")));
-        assert!(!is_fault(
-            RDKafkaErrorCode::SSL,
-            &format!("{tls}Disconnected: a PLAINTEXT broker listener?")
-        ));
-        assert!(!is_fault(RDKafkaErrorCode::AllBrokersDown, "2/2 brokers are down"));
-        assert!(!is_fault(RDKafkaErrorCode::Resolve, "unknown host"));
-        assert!(is_fault(RDKafkaErrorCode::Authentication, "invalid credentials"));
+        use RDKafkaErrorCode as Code;
+        let tls =
+            |why: &str| fault_of(Code::SSL, &format!("ssl://b:1/bootstrap: SSL handshake failed: {why}"));
+        assert_eq!(tls("certificate verify failed"), Some(Code::SSL));
+        assert_eq!(tls("wrong version number"), Some(Code::SSL));
+        assert_eq!(tls("Disconnected: a PLAINTEXT broker listener?"), None);
+        let refused = "ssl://b:1: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42";
+        assert_eq!(fault_of(Code::BrokerTransportFailure, refused), Some(Code::SSL));
+        assert_eq!(
+            fault_of(Code::BrokerTransportFailure, "b:1: Receive failed: Connection reset by peer"),
+            None
+        );
+        assert_eq!(fault_of(Code::AllBrokersDown, "2/2 brokers are down"), None);
+        assert_eq!(fault_of(Code::Resolve, "unknown host"), None);
+        assert_eq!(fault_of(Code::Authentication, "invalid credentials"), Some(Code::Authentication));
         let words = format!("Failed to acquire SASL OAUTHBEARER token: {NOT_RENEWED}503");
-        assert!(!is_fault(RDKafkaErrorCode::Authentication, &words));
+        assert_eq!(fault_of(Code::Authentication, &words), None);
     }
 
     /// Counts what is logged above `debug`.
@@ -322,6 +337,7 @@ mod tests {
         let reports = crate::tests::reports(hidden);
         assert_eq!(reports.visible("no:\nhunter2 is wrong"), "no: … is wrong");
         reports.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "hunter2.example: unknown");
+        reports.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(reports.trouble().unwrap(), "….example: unknown");
         assert!(reports.fault.borrow().is_none());
     }
