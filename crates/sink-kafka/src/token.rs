@@ -18,7 +18,8 @@ use crate::verdict::Complaint;
 /// What a token is good for that does not say when it ends: it is asked for again by then.
 const UNSAID: Duration = Duration::from_secs(5 * 60);
 
-const KEYS: Keys = Keys {
+/// Of the token endpoint.
+pub(crate) const KEYS: Keys = Keys {
     url: "`sasl.token_url`",
     credentials: "`sasl.client_id` and `sasl.client_secret`",
     request: "`sasl.scope`",

@@ -170,6 +170,10 @@ async fn what_the_endpoint_answers_ends_as_its_class_says() {
     endpoint.answers(refusal(401, "invalid_client"));
     let error = sink.check().await.unwrap_err().to_string();
     assert!(error.contains("`sasl.client_secret`"), "{error}");
+    let mut nowhere = endpoint.sasl("hunter2-secret");
+    nowhere["token_url"] = json!("http://127.0.0.1:1/token");
+    let error = self::sink(&broker, &nowhere).check().await.unwrap_err().to_string();
+    assert!(error.contains("check host and port of http://127.0.0.1:1"), "{error}");
     endpoint.grants(3600);
     assert_eq!(words(&deliver(&sink, &[1]).await), "transient");
     assert!(!broker.shown().is_empty());
