@@ -1,11 +1,17 @@
-//! One pipeline, every protocol: a webhook, Splunk, Elasticsearch, syslog, an object store and a file take the same records
+//! One pipeline, every protocol: a webhook, Splunk, Elasticsearch, Kafka, syslog, an object store and a file take the same records
 //! at the same time, while some of them are away and the process is killed.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::mocking::MockCluster;
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use simulator::{Faults, Postman};
 use testkit::http::{Answer, Reply, Request, Server};
@@ -18,6 +24,9 @@ use crate::process::wait_until;
 use crate::workplace::{Config, Workplace};
 
 const RECORDS: usize = 3000;
+
+const TOPIC: &str = "audit";
+const PARTITIONS: i32 = 3;
 
 /// Ids of the records that a destination has stored.
 #[derive(Clone, Default)]
@@ -135,6 +144,33 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
     (bytes.len() >= end).then(|| (&bytes[blank + 1..end], end))
 }
 
+/// What a topic holds.
+fn topic(brokers: &str) -> Stored {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "reader")
+        .set("enable.partition.eof", "true")
+        .create()
+        .unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        partitions.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&partitions).unwrap();
+    let stored = Stored::default();
+    let (mut ended, began) = (BTreeSet::new(), Instant::now());
+    while ended.len() < PARTITIONS as usize {
+        assert!(began.elapsed() < Duration::from_secs(30), "the topic cannot be read: {ended:?}");
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => stored.add(message.payload().unwrap()),
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
+            // It asks again by itself.
+            Some(Err(_)) | None => {}
+        }
+    }
+    stored
+}
+
 #[test]
 fn one_pipeline_delivers_to_every_kind_of_destination() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -145,6 +181,9 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     let (cluster, at_cluster) = destination(&runtime, cluster());
     let (bucket, at_bucket) = destination(&runtime, bucket);
     let (syslog, at_syslog) = syslog(&runtime);
+    let kafka = MockCluster::new(1).unwrap();
+    kafka.create_topic(TOPIC, PARTITIONS, 1).unwrap();
+    let brokers = kafka.bootstrap_servers();
 
     let place = Workplace::new();
     let mut config = Config::new(&api);
@@ -154,6 +193,7 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
          splunk: {{ type: splunk_hec, url: \"http://{}\", token: hec-token, acknowledgements: false, compression: none, schema: raw }}\n\
          cluster: {{ type: elasticsearch, urls: [\"http://{}\"], index: audit, compression: none, schema: raw }}\n\
          syslog: {{ type: syslog, address: \"tcp://{syslog}\", max_bytes: 1MiB, schema: raw }}\n\
+         kafka: {{ type: kafka, brokers: [\"{brokers}\"], topic: {TOPIC}, timeout: 2s, schema: raw }}\n\
          bucket:\n  type: s3\n  bucket: audit\n  endpoint: \"http://{}\"\n  region: us-east-1\n  path_style: true\n  schema: raw\n\
         \x20 credentials: {{ access_key_id: id, secret_access_key: secret-secret }}\n  batch: {{ max_age: 500ms }}\n",
         webhook.address, splunk.address, cluster.address, bucket.address,
@@ -165,11 +205,13 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     let first = place.start(&["run"]);
     wait_until("the first events arrive", Duration::from_secs(30), || at_webhook.ids().len() > 200);
     cluster.away(true);
+    kafka.broker_down(-1).unwrap();
     first.kill();
     splunk.away(false);
     let mut second = place.start(&["run"]);
     wait_until("more events arrive", Duration::from_secs(30), || at_splunk.ids().len() > 200);
     cluster.away(false);
+    kafka.broker_up(-1).unwrap();
 
     let all = api.all_ids();
     let everywhere = [
@@ -182,12 +224,16 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     wait_until("every destination has every record", Duration::from_secs(90), || {
         everywhere.iter().all(|(_, stored)| all.is_subset(&stored.ids()))
     });
+    wait_until("the topic has every record", Duration::from_secs(60), || {
+        all.is_subset(&topic(&brokers).ids())
+    });
     second.terminate();
     assert!(second.wait(Duration::from_secs(30)).success());
     let known = api.all_ids();
     let in_file = Stored::default();
     lines(place.read("file.ndjson").as_bytes()).for_each(|line| in_file.add(line));
-    for (name, stored) in everywhere.into_iter().chain([("file", &in_file)]) {
+    let in_topic = topic(&brokers);
+    for (name, stored) in everywhere.into_iter().chain([("file", &in_file), ("kafka", &in_topic)]) {
         assert!(all.is_subset(&stored.ids()), "{name}: something is missing");
         assert!(stored.ids().is_subset(&known), "{name}: something was invented");
     }

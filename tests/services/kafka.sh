@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
 # A Kafka broker of one node on loopback, for the tests that want a real one.
 #
-#   tests/services/kafka.sh start DIR    until it answers; prints the variables that the tests read, one a line
-#   tests/services/kafka.sh stop DIR     ends it; DIR keeps its data, so that a later start goes on with them
+#   tests/services/kafka.sh start DIR          until it answers; prints the variables that the tests read, one a line
+#   tests/services/kafka.sh stop DIR           ends it; DIR keeps its data, so that a later start goes on with them
+#   tests/services/kafka.sh kill DIR           ends it as a crash does
+#   tests/services/kafka.sh hang|resume DIR    stops it as it stands, and lets it go on
+#   tests/services/kafka.sh password DIR NEW   gives the user towpath another password for SCRAM-SHA-512
 #
-# PORT (19092) is plain, PORT+1 is TLS with SASL (towpath / towpath-secret), PORT+2 is the controller's. The broker's own
-# jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
+# PORT (19092) is plain, PORT+1 is TLS with SASL (towpath / towpath-secret), PORT+2 is the controller's. PORT+3 is TLS with
+# client certificates of DIR/ca.pem: DIR/client.crt is one, DIR/stranger.crt is not. PORT+4 takes tokens (OAUTHBEARER) which
+# nobody needs to have signed, and wants them anew every three seconds. The broker's own jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
 set -euo pipefail
 
 version=4.3.0
 action=${1:-}
-[ $# -eq 2 ] || { echo "usage: kafka.sh start|stop DIR" >&2; exit 2; }
+[ $# -eq 2 ] || [ "$action $#" = 'password 3' ] || {
+  echo "usage: kafka.sh start|stop|kill|hang|resume DIR, kafka.sh password DIR NEW" >&2
+  exit 2
+}
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
+script=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 port=${PORT:-19092}
 jars=${SERVICES_CACHE:-$HOME/.cache/towpath-services}/kafka-$version
 
 die() { echo "kafka.sh: $*" >&2; exit 1; }
+java=(java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$jars/*")
 alive() { [ -s "$dir/pid" ] && kill -0 "$(<"$dir/pid")" 2>/dev/null; }
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -49,6 +58,9 @@ certificates() {
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 7 -out server.crt \
       -extfile <(echo subjectAltName=DNS:localhost,IP:127.0.0.1)
     cat server.key server.crt >server.pem
+    openssl req -newkey rsa:2048 -nodes -subj /CN=towpath -keyout client.key -out client.csr
+    openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 7 -out client.crt
+    openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj /CN=stranger -keyout stranger.key -out stranger.crt
   ) >"$dir/openssl.log" 2>&1 || die "no certificates: see $dir/openssl.log"
 }
 
@@ -59,15 +71,24 @@ process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:$((port + 2))
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://localhost:$((port + 1))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2)),MUTUAL://127.0.0.1:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://localhost:$((port + 1)),MUTUAL://localhost:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,MUTUAL:SSL,TOKENS:SASL_PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_towpath="towpath-secret";
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.ssl.keystore.type=PEM
 listener.name.sasl_ssl.ssl.keystore.location=$dir/server.pem
+listener.name.mutual.ssl.keystore.type=PEM
+listener.name.mutual.ssl.keystore.location=$dir/server.pem
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location=$dir/ca.pem
+listener.name.mutual.ssl.client.auth=required
+listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER
+listener.name.tokens.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.tokens.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
+listener.name.tokens.oauthbearer.connections.max.reauth.ms=3000
 log.dirs=$dir/data
 num.partitions=3
 offsets.topic.num.partitions=1
@@ -85,13 +106,12 @@ CONF
 start() {
   alive && die "runs already, as process $(<"$dir/pid")"
   local at
-  for at in "$port" $((port + 1)) $((port + 2)); do
+  for at in "$port" $((port + 1)) $((port + 2)) $((port + 3)) $((port + 4)); do
     answers "$at" && die "port $at is taken"
   done
   fetch
   certificates
   configure
-  local java=(java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$jars/*")
   if [ ! -e "$dir/data/meta.properties" ]; then
     # The id is any UUID in base64; one that begins with a dash would be read as an option.
     "${java[@]}" kafka.tools.StorageTool format --cluster-id dG93cGF0aC10ZXN0czAwMA --config "$dir/broker.properties" \
@@ -108,8 +128,10 @@ start() {
     if grep -q 'Kafka Server started' "$dir/broker.log" && answers "$port"; then
       echo "TOWPATH_KAFKA_BROKERS=127.0.0.1:$port"
       echo "TOWPATH_KAFKA_TLS_BROKERS=localhost:$((port + 1))"
-      echo "TOWPATH_KAFKA_CA=$dir/ca.pem"
-      echo "TOWPATH_KAFKA_PID=$dir/pid"
+      echo "TOWPATH_KAFKA_MUTUAL_BROKERS=localhost:$((port + 3))"
+      echo "TOWPATH_KAFKA_TOKEN_BROKERS=127.0.0.1:$((port + 4))"
+      echo "TOWPATH_KAFKA_DIR=$dir"
+      echo "TOWPATH_KAFKA_SCRIPT=$script"
       return
     fi
     sleep 0.1
@@ -123,6 +145,8 @@ stop() {
     local pid tenths
     pid=$(<"$dir/pid")
     kill "$pid"
+    # One that hangs does not hear it.
+    kill -CONT "$pid"
     for ((tenths = 0; tenths < 150; tenths++)); do
       kill -0 "$pid" 2>/dev/null || break
       sleep 0.1
@@ -132,7 +156,23 @@ stop() {
   rm -f "$dir/pid"
 }
 
+crash() {
+  alive || die "does not run"
+  kill -9 "$(<"$dir/pid")"
+  while alive; do sleep 0.1; done
+}
+
+password() {
+  "${java[@]}" kafka.admin.ConfigCommand --bootstrap-server "127.0.0.1:$port" --alter --entity-type users \
+    --entity-name towpath --add-config "SCRAM-SHA-512=[password=$1]" >"$dir/password.log" 2>&1 \
+    || die "the password cannot be changed: see $dir/password.log"
+}
+
 case $action in
   start | stop) "$action" ;;
+  kill) crash ;;
+  hang) kill -STOP "$(<"$dir/pid")" ;;
+  resume) kill -CONT "$(<"$dir/pid")" ;;
+  password) password "$3" ;;
   *) die "no such action: $action" ;;
 esac

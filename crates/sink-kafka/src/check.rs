@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http_client::delivery::as_found;
 use pipeline::SinkError;
 use rdkafka::error::{IsError as _, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
@@ -10,6 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::KafkaSink;
 use crate::policy::{self, Class};
 use crate::producer::Fault;
+use crate::token;
 use crate::verdict::Complaint;
 
 /// Longest wait for the cluster's answer: a person sits in front of it.
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl KafkaSink {
     /// Asks for the topic, which delivers nothing and creates nothing. Whether its user may write shows only when it does.
     pub(crate) async fn prove(&self) -> Result<(), SinkError> {
-        let producer = self.producers.current().await?;
+        let producer = self.producers.current().await.map_err(suspicious)?;
         let mut faults = producer.reports().fault.subscribe();
         let (asking, topic) = (producer.clone(), self.settings.topic.clone());
         let patience = self.settings.timeout.min(PATIENCE);
@@ -33,7 +35,7 @@ impl KafkaSink {
         };
         if let Some(Fault { code, words }) = producer.fault() {
             if crate::verdict::is_about_credentials(code) {
-                self.producers.credentials().refused();
+                self.producers.access().refused(&producer.identity);
             }
             return Err(found(code, words));
         }
@@ -55,6 +57,15 @@ impl KafkaSink {
                 })
             }
         }
+    }
+}
+
+/// A token endpoint that cannot be reached has most likely a wrong address, too.
+fn suspicious(error: SinkError) -> SinkError {
+    let SinkError::Transient { retry_after, source } = error else { return error };
+    match source.downcast() {
+        Ok(error) => as_found(*error, &token::KEYS),
+        Err(source) => SinkError::Transient { retry_after, source },
     }
 }
 

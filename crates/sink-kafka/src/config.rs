@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http_client::delivery::Secrets as _;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{HumanDuration, Invalid, Secret, Tls};
 
-use crate::credentials::Credentials;
+use crate::access::Access;
 use crate::properties;
 use crate::record::Key;
+use crate::sasl::{Identity, Sasl, SaslConfig};
 
 /// Events to a Kafka topic, one record an event.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -70,34 +73,6 @@ pub enum Compression {
     Zstd,
 }
 
-/// A name and a password for the brokers.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SaslConfig {
-    /// How the password is shown to the brokers.
-    pub mechanism: Mechanism,
-    /// The name; with Confluent Cloud the API key.
-    // No secret, but it changes together with the password, and may stand in a file beside it.
-    #[schemars(with = "String")]
-    pub username: Secret,
-    /// The password; with Confluent Cloud the API secret.
-    pub password: Secret,
-}
-
-/// A SASL mechanism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Mechanism {
-    /// The password itself, so only with `tls` (RFC 4616).
-    #[serde(rename = "PLAIN")]
-    Plain,
-    /// Proof of the password (RFC 5802).
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    /// Proof of the password.
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-}
-
 /// A checked [`KafkaConfig`].
 #[derive(Clone)]
 pub struct KafkaSettings {
@@ -107,7 +82,8 @@ pub struct KafkaSettings {
     brokers: String,
     /// Everything but the credentials.
     client: ClientConfig,
-    sasl: Option<SaslConfig>,
+    sasl: Sasl,
+    identity: Arc<Identity>,
 }
 
 /// Shows what may be shown.
@@ -125,8 +101,8 @@ impl fmt::Display for KafkaSettings {
 }
 
 impl KafkaSettings {
-    pub(crate) fn credentials(&self) -> Credentials {
-        Credentials::new(self.client.clone(), self.sasl.clone())
+    pub(crate) fn access(&self) -> Access {
+        Access::new(self.client.clone(), self.sasl.clone(), self.identity.clone(), self.timeout)
     }
 }
 
@@ -164,22 +140,15 @@ impl KafkaConfig {
             }
         }
         if let Some(sasl) = &self.sasl {
-            for (key, secret) in [("username", &sasl.username), ("password", &sasl.password)] {
-                if secret.expose().is_empty() || secret.expose().contains('\0') {
-                    let remedy = "write it as the cluster's operator has given it";
-                    wrong.push(Invalid::new(key, "is empty or holds a zero byte", remedy).under("sasl"));
-                }
-            }
-            if sasl.mechanism == Mechanism::Plain && self.tls.is_none() && !self.is_local() {
-                let message = "sends the password in clear to another machine";
-                let remedy = "add `tls: {}`, or use SCRAM-SHA-512";
-                wrong.push(Invalid::new("sasl.mechanism", message, remedy));
-            }
+            let of_sasl = sasl.validate(self.tls.is_some() || self.is_local());
+            wrong.extend(of_sasl.into_iter().map(|invalid| invalid.under("sasl")));
         }
         wrong.extend(self.properties.keys().filter_map(|name| properties::refused(name)));
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        let sasl = Sasl(self.sasl.clone());
+        let identity = Arc::new(sasl.prepare()?);
         let client = self.client();
         // librdkafka knows its properties best. It reads no file here.
         match client.create_native_config() {
@@ -189,7 +158,8 @@ impl KafkaConfig {
                 timeout: self.timeout.get(),
                 brokers: self.brokers.join(","),
                 client,
-                sasl: self.sasl.clone(),
+                sasl,
+                identity,
             }),
             Err(error) => Err(vec![self.property_at_fault(&error)]),
         }
@@ -303,16 +273,6 @@ impl Compression {
             Self::Snappy => "snappy",
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
-        }
-    }
-}
-
-impl Mechanism {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
         }
     }
 }

@@ -7,13 +7,17 @@ use pipeline::SinkError;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::credentials::Credentials;
-use crate::producer::{Ended, Producer};
+use crate::access::{Access, Pass};
+use crate::producer::{Ended, Producer, Reports};
+use crate::renewal::Renewal;
+use crate::statistics::Observer;
 use crate::verdict::Complaint;
 
 /// The producer at hand, and its predecessor while that ends.
 pub(crate) struct Generations {
-    credentials: Credentials,
+    access: Arc<Access>,
+    /// Hears the figures of each producer.
+    pub(crate) observer: Option<Observer>,
     /// Longest wait for an end or a beginning.
     patience: Duration,
     slot: Mutex<Slot>,
@@ -27,12 +31,12 @@ struct Slot {
 }
 
 impl Generations {
-    pub(crate) fn new(credentials: Credentials, patience: Duration) -> Self {
-        Self { credentials, patience, slot: Mutex::default() }
+    pub(crate) fn new(access: Access, patience: Duration) -> Self {
+        Self { access: Arc::new(access), observer: None, patience, slot: Mutex::default() }
     }
 
-    pub(crate) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The producer at hand, or a new one. Dropped at any await, it leaves the slot as it is.
@@ -52,15 +56,16 @@ impl Generations {
             }
             slot.ended = None;
         }
-        let (client, hidden) = self.credentials.current();
-        let (starting, ended) = Producer::spawn(client, hidden)
+        let Pass { client, identity, token, hidden } = self.access.pass().await?;
+        let reports = Reports::new(hidden, Renewal::new(self.access.clone(), token), self.observer.clone());
+        let (starting, ended) = Producer::spawn(client, reports)
             .map_err(|error| SinkError::Transient { retry_after: None, source: error.into() })?;
         slot.ended = Some(ended);
         let made = timeout(self.patience, starting).await;
         let Ok(Ok(made)) = made else { return Err(transient("no producer could be started in time")) };
         match made {
             Ok(client) => {
-                let producer = Arc::new(Producer::new(client));
+                let producer = Arc::new(Producer::new(client, identity));
                 slot.producer = Some(producer.clone());
                 Ok(producer)
             }

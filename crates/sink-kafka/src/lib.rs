@@ -20,20 +20,24 @@
 //! ```
 //!
 //! # Code map
-//! `config` is what a user writes, `properties` what of librdkafka is set and what is refused; `credentials` takes up new
-//! passwords. `producer` is one life of a producer with its thread, `generation` how one follows the other. `record` is
+//! `config` is what a user writes, `properties` what of librdkafka is set and what is refused; `sasl` is how the
+//! brokers know us, `access` takes up new secrets, `token` asks for tokens and `renewal` hands them on. `producer` is one life of a producer with its thread, `generation` how one follows the other. `record` is
 //! what a record looks like, `flight` a write under way, `policy` the table of codes, `verdict` makes an outcome of the
-//! reports.
+//! reports; `statistics` are figures for metrics.
 
+mod access;
 mod check;
 mod config;
-mod credentials;
 mod flight;
 mod generation;
 mod policy;
 mod producer;
 mod properties;
 mod record;
+mod renewal;
+mod sasl;
+mod statistics;
+mod token;
 mod verdict;
 
 use std::sync::Arc;
@@ -42,14 +46,16 @@ use async_trait::async_trait;
 use pipeline::{BoxError, Outcome, Sink, SinkError, Write};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer as _};
+use telemetry::metrics::KafkaClient;
 use tokio::sync::RwLock;
 use tokio::time::timeout_at;
 
-pub use crate::config::{Compression, KafkaConfig, KafkaSettings, Mechanism, SaslConfig};
+pub use crate::config::{Compression, KafkaConfig, KafkaSettings};
 use crate::flight::Flight;
 use crate::generation::Generations;
 use crate::producer::Producer;
 pub use crate::record::Key;
+pub use crate::sasl::{Mechanism, SaslConfig};
 use crate::verdict::Reports;
 
 /// So many events are put into the producer before other tasks get their turn: about a tenth of a millisecond.
@@ -80,8 +86,14 @@ impl Drop for Retire<'_> {
 impl KafkaSink {
     /// A sink that has reached for nothing yet: [`Sink::check`] or the first write does.
     pub fn new(settings: KafkaSettings) -> Self {
-        let producers = Generations::new(settings.credentials(), settings.timeout);
+        let producers = Generations::new(settings.access(), settings.timeout);
         Self { settings, producers, company: RwLock::new(()) }
+    }
+
+    /// Tells `observer` every few seconds what the Kafka client at hand says of itself, in a thread of the client's.
+    pub fn observed(mut self, observer: impl Fn(&KafkaClient) + Send + Sync + 'static) -> Self {
+        self.producers.observer = Some(Arc::new(observer));
+        self
     }
 
     /// One write through the producer at hand.
@@ -105,10 +117,11 @@ impl KafkaSink {
         // After refusals of content alone a producer goes on; librdkafka has seen to its sequence.
         guard.is_good = is_complete && fault.is_none() && !reports.ends_a_life();
         if guard.is_good {
-            self.producers.credentials().accepted();
+            self.producers.access().accepted();
         }
         let is_refused = fault.as_ref().is_some_and(|fault| verdict::is_about_credentials(fault.code));
-        let has_newer = is_refused && self.producers.credentials().refused();
+        let has_newer = is_refused
+            && (self.producers.access().refused(&producer.identity) || producer.reports().has_ended_token());
         reports.verdict(fault, producer.reports().trouble(), has_newer, self.settings.timeout)
     }
 
@@ -194,5 +207,26 @@ impl Sink for KafkaSink {
                 self.deliver(events).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http_client::delivery::{Hidden, Secrets as _};
+
+    use crate::access::Access;
+    use crate::producer::Reports;
+    use crate::renewal::Renewal;
+    use crate::sasl::Sasl;
+
+    /// Reports of a producer without credentials. To be called where a runtime is.
+    pub(crate) fn reports(hidden: Hidden) -> Reports {
+        let sasl = Sasl(None);
+        let identity = Arc::new(sasl.prepare().unwrap());
+        let access = Access::new(rdkafka::ClientConfig::new(), sasl, identity, Duration::from_secs(1));
+        Reports::new(hidden, Renewal::new(Arc::new(access), None), None)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn class(code: Code) -> Class {
         | Code::UnsupportedSASLMechanism
         | Code::UnacceptableCredential => paused(
             "authentication",
-            "correct `sasl`: the cluster does not accept its mechanism, username or password; what stands in files is read again",
+            "correct `sasl`: the cluster does not accept its mechanism, or what it is shown by it; what stands in files is read again",
         ),
         Code::SSL => paused(
             "tls",

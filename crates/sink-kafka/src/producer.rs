@@ -4,20 +4,25 @@
 //! destroying waits for librdkafka's threads, and neither may hold up a thread of the runtime. It ends by itself when
 //! nobody holds the producer any more, so nothing of a sink goes on after the sink.
 
+use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use http_client::delivery::Hidden;
 use rdkafka::ClientContext;
-use rdkafka::client::Client;
+use rdkafka::client::{Client, OAuthToken};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::flight::Ticket;
+use crate::renewal::{NOT_RENEWED, Renewal};
+use crate::sasl::Identity;
+use crate::statistics::{Observer, Statistics};
 
 /// So long the thread serves reports before it looks around: whether anybody holds its producer still, and who waits for
 /// room. librdkafka counts a message until its report is destroyed, which is after the callback that tells of it, so a
@@ -37,6 +42,8 @@ pub(crate) struct Producer {
     client: Arc<BaseProducer<Reports>>,
     /// Held while a write is put in, so that the events of one write stand together and in order.
     pub(crate) entry: tokio::sync::Mutex<()>,
+    /// What it was made with.
+    pub(crate) identity: Arc<Identity>,
     is_retired: AtomicBool,
 }
 
@@ -52,11 +59,11 @@ impl Producer {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub(crate) fn spawn(config: ClientConfig, hidden: Vec<String>) -> io::Result<(Starting, Ended)> {
+    pub(crate) fn spawn(config: ClientConfig, reports: Reports) -> io::Result<(Starting, Ended)> {
         let (ready, starting) = oneshot::channel();
         let (ending, ended) = oneshot::channel::<()>();
         let life = move || {
-            match BaseProducer::from_config_and_context(&config, Reports::new(hidden)) {
+            match BaseProducer::from_config_and_context(&config, reports) {
                 Ok(client) => {
                     let client = Arc::new(client);
                     // Nobody may be waiting any more: then the count says so.
@@ -65,6 +72,7 @@ impl Producer {
                         client.poll(SLICE);
                         client.context().room.notify_waiters();
                     }
+                    client.context().statistics.end();
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -74,8 +82,8 @@ impl Producer {
         Ok((starting, ended))
     }
 
-    pub(crate) fn new(client: BaseProducerHandle) -> Self {
-        Self { client, entry: tokio::sync::Mutex::default(), is_retired: AtomicBool::new(false) }
+    pub(crate) fn new(client: BaseProducerHandle, identity: Arc<Identity>) -> Self {
+        Self { client, entry: tokio::sync::Mutex::default(), identity, is_retired: AtomicBool::new(false) }
     }
 
     pub(crate) fn client(&self) -> &BaseProducer<Reports> {
@@ -127,12 +135,32 @@ pub(crate) struct Reports {
     pub(crate) fault: watch::Sender<Option<Fault>>,
     /// The last complaint that may pass by itself; explains a time-out.
     trouble: Mutex<Option<String>>,
-    hidden: Vec<String>,
+    /// What nothing may show.
+    hidden: Mutex<Hidden>,
+    renewal: Renewal,
+    statistics: Statistics,
 }
 
 impl Reports {
-    fn new(hidden: Vec<String>) -> Self {
-        Self { room: Notify::new(), fault: watch::Sender::new(None), trouble: Mutex::new(None), hidden }
+    pub(crate) fn new(hidden: Hidden, renewal: Renewal, observer: Option<Observer>) -> Self {
+        Self {
+            room: Notify::new(),
+            fault: watch::Sender::new(None),
+            trouble: Mutex::new(None),
+            hidden: Mutex::new(hidden),
+            renewal,
+            statistics: Statistics::new(observer),
+        }
+    }
+
+    /// Whether the producer's token has ended without another one.
+    pub(crate) fn has_ended_token(&self) -> bool {
+        self.renewal.has_ended()
+    }
+
+    fn hidden(&self) -> MutexGuard<'_, Hidden> {
+        // Whole at any moment, so a panic elsewhere does not spoil it.
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last complaint.
@@ -142,61 +170,81 @@ impl Reports {
 
     /// The text on one line and without secrets, should a broker repeat them.
     pub(crate) fn visible(&self, text: &str) -> String {
-        let blotted = self.hidden.iter().fold(text.to_owned(), |text, hidden| text.replace(hidden, "…"));
-        blotted.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+        self.hidden().blotted(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 }
 
-/// Whether a complaint of this kind does not pass by itself.
-fn is_fault(code: RDKafkaErrorCode, reason: &str) -> bool {
+/// The code of a complaint that does not pass by itself.
+fn fault_of(code: RDKafkaErrorCode, reason: &str) -> Option<RDKafkaErrorCode> {
     match code {
+        // The token at hand goes on, and librdkafka soon asks again.
+        RDKafkaErrorCode::Authentication if reason.contains(NOT_RENEWED) => None,
         RDKafkaErrorCode::Fatal
         | RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SaslAuthenticationFailed
-        | RDKafkaErrorCode::UnsupportedSASLMechanism => true,
+        | RDKafkaErrorCode::UnsupportedSASLMechanism => Some(code),
         // A broker that goes away in a handshake is told as a failed handshake.
         RDKafkaErrorCode::SSL => {
             let reason = reason.to_ascii_lowercase();
-            !["disconnected", "reset", "broken pipe", "timed out"].iter().any(|word| reason.contains(word))
+            let passes = ["disconnected", "reset", "broken pipe", "timed out"];
+            (!passes.iter().any(|word| reason.contains(word))).then_some(code)
         }
-        _ => false,
+        // In TLS 1.3 a client certificate is refused after the handshake, which is told as a lost connection, in OpenSSL's
+        // words (RFC 8446, 6.2).
+        RDKafkaErrorCode::BrokerTransportFailure if reason.contains("SSL alert number") => {
+            Some(RDKafkaErrorCode::SSL)
+        }
+        _ => None,
     }
 }
 
 impl ClientContext for Reports {
-    /// librdkafka repeats its complaints at every attempt to connect, and what matters of them comes back in an error of
-    /// the sink: here they are for those who look closer.
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let message = self.visible(message);
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::warn!(facility, message, "librdkafka");
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    /// In the producer's own thread, which hears no reports meanwhile.
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        match self.renewal.next() {
+            Ok(token) => {
+                self.hidden().hide(&token.text);
+                Ok(token.into())
             }
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-                tracing::info!(facility, message, "librdkafka");
-            }
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, "librdkafka");
+            Err(why) => {
+                let why = self.visible(&why);
+                tracing::warn!(why, "a token is missing that is soon needed");
+                Err(why.into())
             }
         }
+    }
+
+    /// Whatever its level is there: librdkafka repeats its complaints at every attempt to connect, and what matters of them
+    /// comes back once, in an error of the sink. Here they are for those who look closer.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let message = self.visible(message);
+        tracing::debug!(?level, facility, message, "librdkafka");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let words = self.visible(reason);
         tracing::debug!(%code, words, "librdkafka complains");
-        if is_fault(code, reason) {
+        if let Some(code) = fault_of(code, reason) {
             self.fault.send_if_modified(|fault| {
                 let is_first = fault.is_none();
                 fault.get_or_insert(Fault { code, words });
                 is_first
             });
-        } else {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+            return;
+        }
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // That no broker is up follows from what was said before.
+        if code != RDKafkaErrorCode::AllBrokersDown || trouble.is_none() {
+            *trouble = Some(words);
         }
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, json: &[u8]) {
+        self.statistics.tell(json);
+    }
 }
 
 impl ProducerContext for Reports {
@@ -213,27 +261,83 @@ impl ProducerContext for Reports {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
     use super::*;
 
     #[test]
     fn what_passes_by_itself_is_no_fault() {
-        let tls = "ssl://b:1/bootstrap: SSL handshake failed: ";
-        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}certificate verify failed")));
-        assert!(is_fault(RDKafkaErrorCode::SSL, &format!("{tls}wrong version number")));
-        assert!(!is_fault(
-            RDKafkaErrorCode::SSL,
-            &format!("{tls}Disconnected: a PLAINTEXT broker listener?")
-        ));
-        assert!(!is_fault(RDKafkaErrorCode::AllBrokersDown, "2/2 brokers are down"));
-        assert!(!is_fault(RDKafkaErrorCode::Resolve, "unknown host"));
-        assert!(is_fault(RDKafkaErrorCode::Authentication, "invalid credentials"));
+        use RDKafkaErrorCode as Code;
+        let tls =
+            |why: &str| fault_of(Code::SSL, &format!("ssl://b:1/bootstrap: SSL handshake failed: {why}"));
+        assert_eq!(tls("certificate verify failed"), Some(Code::SSL));
+        assert_eq!(tls("wrong version number"), Some(Code::SSL));
+        assert_eq!(tls("Disconnected: a PLAINTEXT broker listener?"), None);
+        let refused = "ssl://b:1: Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42";
+        assert_eq!(fault_of(Code::BrokerTransportFailure, refused), Some(Code::SSL));
+        assert_eq!(
+            fault_of(Code::BrokerTransportFailure, "b:1: Receive failed: Connection reset by peer"),
+            None
+        );
+        assert_eq!(fault_of(Code::AllBrokersDown, "2/2 brokers are down"), None);
+        assert_eq!(fault_of(Code::Resolve, "unknown host"), None);
+        assert_eq!(fault_of(Code::Authentication, "invalid credentials"), Some(Code::Authentication));
+        let words = format!("Failed to acquire SASL OAUTHBEARER token: {NOT_RENEWED}503");
+        assert_eq!(fault_of(Code::Authentication, &words), None);
     }
 
-    #[test]
-    fn secrets_and_control_characters_do_not_show() {
-        let reports = Reports::new(vec!["hunter2".to_owned()]);
+    /// Counts what is logged above `debug`.
+    struct Loud(AtomicUsize);
+
+    impl Subscriber for Loud {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() < Level::DEBUG
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[tokio::test]
+    async fn what_comes_back_as_an_error_is_not_logged_aloud_as_well() {
+        let reports = crate::tests::reports(Hidden::default());
+        let loud = Arc::new(Loud(AtomicUsize::new(0)));
+        tracing::subscriber::with_default(loud.clone(), || {
+            for level in [RDKafkaLogLevel::Emerg, RDKafkaLogLevel::Error, RDKafkaLogLevel::Notice] {
+                reports.log(level, "FAIL", "ssl://b:1/bootstrap: SSL handshake failed");
+            }
+            reports.error(KafkaError::Global(RDKafkaErrorCode::SSL), "ssl://b:1: certificate verify failed");
+            assert_eq!(loud.0.load(Ordering::Relaxed), 0);
+            tracing::info!("this is heard");
+        });
+        assert_eq!(loud.0.load(Ordering::Relaxed), 1);
+        assert!(reports.fault.borrow().is_some());
+    }
+
+    #[tokio::test]
+    async fn secrets_and_control_characters_do_not_show() {
+        let mut hidden = Hidden::default();
+        hidden.hide("hunter2");
+        let reports = crate::tests::reports(hidden);
         assert_eq!(reports.visible("no:\nhunter2 is wrong"), "no: … is wrong");
         reports.error(KafkaError::Global(RDKafkaErrorCode::Resolve), "hunter2.example: unknown");
+        reports.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
         assert_eq!(reports.trouble().unwrap(), "….example: unknown");
         assert!(reports.fault.borrow().is_none());
     }

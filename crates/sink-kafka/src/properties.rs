@@ -14,6 +14,8 @@ pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("message.max.bytes", "8388608"),
     ("socket.keepalive.enable", "true"),
     ("log.connection.close", "false"),
+    // What metrics are made of.
+    ("statistics.interval.ms", "5000"),
 ];
 
 /// What the promises of the sink hang on.
@@ -66,7 +68,6 @@ const BREAK_A_PROMISE: &[(&str, &str)] = &[
         "name the authority of the cluster's certificates in `tls.ca_file`",
     ),
     ("plugin.library.paths", "no other code is loaded"),
-    ("statistics.interval.ms", "nothing reads the statistics"),
     ("log_level", "use --log-level"),
     ("log.queue", "the sink hears the log itself"),
 ];
@@ -88,8 +89,12 @@ pub(crate) fn refused(name: &str) -> Option<Invalid> {
             "remove it, and name the cluster in `brokers`",
         ));
     }
-    if name.starts_with("sasl.oauthbearer") || name.starts_with("sasl.kerberos") {
-        let remedy = "use `sasl` with PLAIN or SCRAM, or a client certificate in `tls`";
+    if name.starts_with("sasl.oauthbearer") || name == "enable.sasl.oauthbearer.unsecure.jwt" {
+        let remedy = "use `sasl` with OAUTHBEARER, and `token_url` or `token`";
+        return Some(Invalid::new(path, "is not what this sink fetches tokens by", remedy));
+    }
+    if name.starts_with("sasl.kerberos") {
+        let remedy = "use `sasl` with SCRAM or OAUTHBEARER, or a client certificate in `tls`";
         return Some(Invalid::new(path, "belongs to a mechanism that this sink does not have", remedy));
     }
     None

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,22 @@ table! {
         "Writes that were made again, whole or in part";
     SINK_PAUSED "towpath_sink_paused" Gauge ["sink"]
         "1 while a person must act before the sink can deliver; its events are kept";
+    SINK_KAFKA_QUEUED_EVENTS "towpath_sink_kafka_queued_events" Gauge ["sink"]
+        "Events in the Kafka client that no broker has acknowledged yet";
+    SINK_KAFKA_QUEUED_BYTES "towpath_sink_kafka_queued_bytes" Gauge ["sink"]
+        "Bytes of those events, without keys and headers, before compression";
+    SINK_KAFKA_BROKERS_UP "towpath_sink_kafka_brokers_up" Gauge ["sink"]
+        "Brokers to which the Kafka client is connected; it connects to those that lead a partition";
+    SINK_KAFKA_ROUND_TRIP "towpath_sink_kafka_round_trip_seconds" Gauge ["sink"]
+        "Mean time from a request to its answer, of the slowest broker, in the last interval with requests";
+    SINK_KAFKA_THROTTLE "towpath_sink_kafka_throttle_seconds" Gauge ["sink"]
+        "Mean time for which a broker asked to be left alone because of a quota, of the strictest one, in the last interval";
+    SINK_KAFKA_DISCONNECTS "towpath_sink_kafka_disconnects_total" Counter ["sink"]
+        "Connections to brokers that ended";
+    SINK_KAFKA_REQUEST_ERRORS "towpath_sink_kafka_request_errors_total" Counter ["sink"]
+        "Requests to brokers that could not be sent, were not answered in time, or whose answer could not be read";
+    SINK_KAFKA_REQUEST_RETRIES "towpath_sink_kafka_request_retries_total" Counter ["sink"]
+        "Requests to brokers that the Kafka client made again by itself";
     EVENT_LATENCY "towpath_event_latency_seconds" Histogram ["sink"]
         "Time from the vendor's event time to delivery, of the oldest event of each delivered batch";
     IN_FLIGHT_BYTES "towpath_in_flight_bytes" Gauge []
@@ -172,8 +188,44 @@ pub fn event_latency(sink: &str, late: Duration) {
 /// A request of a source ended with an HTTP status, or without an answer.
 pub fn source_request(source: &str, status: Option<u16>, took: Duration) {
     let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-    metrics::counter!(SOURCE_REQUESTS, "source" => source.to_owned(), "status" => status).increment(1);
+    counter!(SOURCE_REQUESTS, "source" => source.to_owned(), "status" => status).increment(1);
     histogram!(SOURCE_REQUEST_DURATION, "source" => source.to_owned()).record(took);
+}
+
+/// What a Kafka client tells of itself every few seconds. Counts are those since it told last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KafkaClient {
+    /// [`SINK_KAFKA_QUEUED_EVENTS`].
+    pub queued_events: u64,
+    /// [`SINK_KAFKA_QUEUED_BYTES`].
+    pub queued_bytes: u64,
+    /// [`SINK_KAFKA_BROKERS_UP`].
+    pub brokers_up: u64,
+    /// [`SINK_KAFKA_ROUND_TRIP`]; none where nothing was asked.
+    pub round_trip: Option<Duration>,
+    /// [`SINK_KAFKA_THROTTLE`].
+    pub throttle: Duration,
+    /// [`SINK_KAFKA_DISCONNECTS`].
+    pub disconnects: u64,
+    /// [`SINK_KAFKA_REQUEST_ERRORS`].
+    pub request_errors: u64,
+    /// [`SINK_KAFKA_REQUEST_RETRIES`].
+    pub request_retries: u64,
+}
+
+/// The Kafka client of a sink told this of itself.
+pub fn kafka_client(sink: &str, told: &KafkaClient) {
+    let label = || [("sink", sink.to_owned())];
+    gauge!(SINK_KAFKA_QUEUED_EVENTS, &label()).set(told.queued_events as f64);
+    gauge!(SINK_KAFKA_QUEUED_BYTES, &label()).set(told.queued_bytes as f64);
+    gauge!(SINK_KAFKA_BROKERS_UP, &label()).set(told.brokers_up as f64);
+    gauge!(SINK_KAFKA_THROTTLE, &label()).set(told.throttle.as_secs_f64());
+    if let Some(round_trip) = told.round_trip {
+        gauge!(SINK_KAFKA_ROUND_TRIP, &label()).set(round_trip.as_secs_f64());
+    }
+    counter!(SINK_KAFKA_DISCONNECTS, &label()).increment(told.disconnects);
+    counter!(SINK_KAFKA_REQUEST_ERRORS, &label()).increment(told.request_errors);
+    counter!(SINK_KAFKA_REQUEST_RETRIES, &label()).increment(told.request_retries);
 }
 
 #[cfg(test)]

@@ -140,7 +140,10 @@ pub(crate) fn read_sink(sink: &Sink) -> (Option<SinkSettings>, Vec<Diagnostic>) 
         }),
         // Batches fill from several writes while others wait for their replicas.
         "kafka" => made(block, KafkaConfig::validate, KafkaConfig::warnings, |settings| {
-            SinkSettings::new(KafkaSink::new(settings), 4, "has the topic")
+            let name = sink.name.clone();
+            let sink = KafkaSink::new(settings);
+            let sink = sink.observed(move |told| telemetry::metrics::kafka_client(&name, told));
+            SinkSettings::new(sink, 4, "has the topic")
         }),
         other => unreachable!("the list of sink types names {other}"),
     }

@@ -49,6 +49,13 @@ impl<S: Secrets> Credentials<S> {
         held.prepared.clone()
     }
 
+    /// The same for secrets that end by themselves, such as tokens: what their files hold by now.
+    pub fn renewed(&self) -> Arc<S::Prepared> {
+        let mut held = self.held();
+        held.take_up_newer();
+        held.prepared.clone()
+    }
+
     /// The endpoint takes them.
     pub fn accepted(&self) {
         self.held().refused = false;
@@ -156,6 +163,17 @@ mod tests {
         assert_eq!(*credentials.current(), "new");
         // Another write that was under way with the old one.
         assert!(credentials.refused(&old));
+    }
+
+    #[test]
+    fn what_ends_by_itself_is_read_again_without_a_refusal() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = credentials(&dir);
+        assert_eq!(*credentials.renewed(), "old");
+        fs::write(dir.path().join("token"), "new\n").unwrap();
+        assert_eq!(*credentials.current(), "old");
+        assert_eq!(*credentials.renewed(), "new");
+        assert_eq!(*credentials.current(), "new");
     }
 
     #[test]

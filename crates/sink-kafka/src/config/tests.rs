@@ -20,7 +20,9 @@ fn wrong(config: &KafkaConfig) -> Vec<String> {
 
 /// What librdkafka is given.
 fn client(config: &KafkaConfig) -> ClientConfig {
-    config.validate().unwrap().credentials().current().0
+    let settings = config.validate().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(settings.access().pass()).unwrap().client
 }
 
 #[test]

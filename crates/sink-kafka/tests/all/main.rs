@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod broker;
 mod cluster;
 mod codes;
 mod conformance;
 mod events;
 mod real;
+mod tokens;
 mod troubles;
 
 use pipeline::{Outcome, Sink, SinkError};

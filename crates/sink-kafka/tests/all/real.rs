@@ -2,11 +2,21 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::time::Duration;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pipeline::{Sink, SinkError};
 use serde_json::{Value, json};
+use settings::Secret;
 use sink_kafka::{KafkaConfig, KafkaSink};
+
+use testkit::http::{Reply, Server};
 
 use crate::cluster::Reader;
 use crate::{deliver, events, words};
@@ -15,6 +25,10 @@ const EVENTS: u32 = 20_000;
 
 /// A sink to a topic of this name, made by the first write.
 fn sink(brokers: &str, topic: &str, more: &Value) -> KafkaSink {
+    KafkaSink::new(config(brokers, topic, more).validate().unwrap())
+}
+
+fn config(brokers: &str, topic: &str, more: &Value) -> KafkaConfig {
     let mut value = json!({
         "brokers": [brokers],
         "topic": topic,
@@ -22,8 +36,7 @@ fn sink(brokers: &str, topic: &str, more: &Value) -> KafkaSink {
         "properties": {"allow.auto.create.topics": "true"},
     });
     value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let config: KafkaConfig = serde_json::from_value(value).unwrap();
-    KafkaSink::new(config.validate().unwrap())
+    serde_json::from_value(value).unwrap()
 }
 
 fn variable(name: &str) -> String {
@@ -34,11 +47,23 @@ fn fresh(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
 
-/// Twenty thousand events, at a pace that gives time to kill and stop the broker meanwhile (`TOWPATH_KAFKA_PACE`, in
-/// milliseconds for each write of a hundred).
-async fn nothing_is_lost(brokers: &str, topic: &str, more: &Value) {
+/// What `tests/services/kafka.sh` does to the broker.
+async fn broker(action: &'static str, more: &[&str]) {
+    let mut command = Command::new(variable("TOWPATH_KAFKA_SCRIPT"));
+    command.arg(action).arg(variable("TOWPATH_KAFKA_DIR")).args(more);
+    // What it starts must not hold our output open.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = tokio::task::spawn_blocking(move || command.status()).await.unwrap().unwrap();
+    assert!(status.success(), "{action}");
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(&variable("TOWPATH_KAFKA_DIR")).join(name)
+}
+
+/// Twenty thousand events, with a pause after each write of a hundred.
+async fn nothing_is_lost(brokers: &str, topic: &str, more: &Value, pause: Duration) {
     let sink = sink(brokers, topic, more);
-    let pace = env::var("TOWPATH_KAFKA_PACE").ok().and_then(|pace| pace.parse().ok()).unwrap_or(0);
     let mut failures = Vec::new();
     for first in (0..EVENTS).step_by(100) {
         let mut left: Vec<u32> = (first..first + 100).collect();
@@ -55,7 +80,7 @@ async fn nothing_is_lost(brokers: &str, topic: &str, more: &Value) {
                 Err(error) => panic!("{error:?}"),
             }
         }
-        tokio::time::sleep(Duration::from_millis(pace)).await;
+        tokio::time::sleep(pause).await;
     }
     // Always read where nothing needs to be proved first.
     let plain = variable("TOWPATH_KAFKA_BROKERS");
@@ -78,19 +103,42 @@ async fn nothing_is_lost(brokers: &str, topic: &str, more: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs tests/services/kafka.sh"]
 async fn nothing_is_lost_in_clear() {
-    nothing_is_lost(&variable("TOWPATH_KAFKA_BROKERS"), &fresh("plain"), &json!({})).await;
+    nothing_is_lost(&variable("TOWPATH_KAFKA_BROKERS"), &fresh("plain"), &json!({}), Duration::ZERO).await;
+}
+
+/// It dies and comes back, and it hangs for longer than the sink waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn nothing_is_lost_when_the_broker_crashes_and_hangs() {
+    let (brokers, topic) = (variable("TOWPATH_KAFKA_BROKERS"), fresh("bounced"));
+    let troubles = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        broker("kill", &[]).await;
+        broker("start", &[]).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        broker("hang", &[]).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        broker("resume", &[]).await;
+        Instant::now()
+    };
+    let writing = async {
+        nothing_is_lost(&brokers, &topic, &json!({}), Duration::from_millis(100)).await;
+        Instant::now()
+    };
+    let (healed, written) = tokio::join!(troubles, writing);
+    assert!(written > healed, "the events were written before it was over");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs tests/services/kafka.sh"]
 async fn nothing_is_lost_over_tls_with_a_password() {
     let more = secured("towpath-secret");
-    nothing_is_lost(&variable("TOWPATH_KAFKA_TLS_BROKERS"), &fresh("secured"), &more).await;
+    nothing_is_lost(&variable("TOWPATH_KAFKA_TLS_BROKERS"), &fresh("secured"), &more, Duration::ZERO).await;
 }
 
 fn secured(password: &str) -> Value {
     json!({
-        "tls": {"ca_file": variable("TOWPATH_KAFKA_CA")},
+        "tls": {"ca_file": file("ca.pem")},
         "sasl": {"mechanism": "SCRAM-SHA-512", "username": "towpath", "password": password},
     })
 }
@@ -117,6 +165,117 @@ async fn a_wrong_password_and_a_strange_authority_pause() {
         let good = sink(&brokers, &fresh("mechanisms"), &more);
         assert_eq!(words(&deliver(&good, &[1]).await), "taken", "{mechanism}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn a_client_certificate_is_shown_and_a_strange_or_missing_one_pauses() {
+    let brokers = variable("TOWPATH_KAFKA_MUTUAL_BROKERS");
+    let with = |certificate: &str, key: &str| {
+        let tls = json!({"ca_file": file("ca.pem"), "cert_file": file(certificate), "key_file": file(key)});
+        sink(&brokers, &fresh("mutual"), &json!({ "tls": tls }))
+    };
+    let good = with("client.crt", "client.key");
+    assert_eq!(words(&deliver(&good, &[1]).await), "taken");
+    let strange = with("stranger.crt", "stranger.key");
+    let result = deliver(&strange, &[2]).await;
+    assert_eq!(words(&result), "paused tls", "{result:?}");
+    let without = sink(&brokers, &fresh("mutual"), &json!({"tls": {"ca_file": file("ca.pem")}}));
+    let result = deliver(&without, &[3]).await;
+    assert_eq!(words(&result), "paused tls", "{result:?}");
+    // Files that do not fit together make no client.
+    let result = deliver(&with("client.crt", "stranger.key"), &[4]).await;
+    assert_eq!(words(&result), "paused client", "{result:?}");
+}
+
+/// Files of a certificate are replaced, and the sink goes on without a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn a_certificate_that_was_replaced_is_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("tls.crt"), dir.path().join("tls.key"));
+    let put = |name: &str| {
+        fs::copy(file(&format!("{name}.crt")), &certificate).unwrap();
+        fs::copy(file(&format!("{name}.key")), &key).unwrap();
+    };
+    put("stranger");
+    let tls = json!({"ca_file": file("ca.pem"), "cert_file": certificate, "key_file": key});
+    let sink = sink(&variable("TOWPATH_KAFKA_MUTUAL_BROKERS"), &fresh("renewed"), &json!({ "tls": tls }));
+    assert_eq!(words(&deliver(&sink, &[1]).await), "paused tls");
+    put("client");
+    assert_eq!(words(&deliver(&sink, &[1]).await), "taken");
+}
+
+/// The password is changed in the cluster first, and then in the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn a_password_that_was_rotated_is_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    fs::write(&password, "towpath-secret\n").unwrap();
+    let mut config = config(&variable("TOWPATH_KAFKA_TLS_BROKERS"), &fresh("rotated"), &secured("x"));
+    config.sasl.as_mut().unwrap().password =
+        Some(Secret::from_file(String::new(), password.clone(), String::new(), "towpath-secret\n"));
+    let sink = KafkaSink::new(config.validate().unwrap());
+    assert_eq!(words(&deliver(&sink, &[1]).await), "taken");
+    broker("password", &["another-secret"]).await;
+    // A connection that stands goes on. A dropped write ends it.
+    assert_eq!(words(&deliver(&sink, &[2]).await), "taken");
+    drop(tokio::time::timeout(Duration::from_millis(1), deliver(&sink, &[3])).await);
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        results.push(words(&deliver(&sink, &[3]).await));
+    }
+    fs::write(&password, "another-secret\n").unwrap();
+    let healed = words(&deliver(&sink, &[3]).await);
+    broker("password", &["towpath-secret"]).await;
+    assert_eq!((results, &*healed), (vec!["paused authentication".to_owned(); 2], "taken"));
+}
+
+/// A token that the broker takes although nobody has signed it (RFC 7519, 6).
+fn unsecured_token(lifetime: Duration) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let claims = json!({"sub": "towpath", "iat": now.as_secs_f64(), "exp": (now + lifetime).as_secs_f64()});
+    format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// Sessions end with their tokens at the latest, and the broker wants proof anew every three seconds. Shorter lives would
+/// make it twice a second, which brokers refuse.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn tokens_are_shown_and_renewed() {
+    let granted = Arc::new(AtomicU32::new(0));
+    let count = granted.clone();
+    let endpoint = Server::start(None, move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let token = unsecured_token(Duration::from_secs(8));
+        let answer = json!({"access_token": token, "token_type": "Bearer", "expires_in": 8}).to_string();
+        Box::pin(async move { Reply::Answer(200, vec![], answer) })
+    })
+    .await;
+    let brokers = variable("TOWPATH_KAFKA_TOKEN_BROKERS");
+    let sasl = json!({
+        "mechanism": "OAUTHBEARER", "client_id": "towpath", "client_secret": "hunter2-secret",
+        "token_url": format!("http://{}/token", endpoint.address),
+    });
+    let topic = fresh("tokens");
+    let good = sink(&brokers, &topic, &json!({ "sasl": sasl }));
+    for number in 0..40 {
+        let result = deliver(&good, &[number]).await;
+        assert_eq!(words(&result), "taken", "{number}: {result:?}");
+        tokio::time::sleep(Duration::from_millis(350)).await;
+    }
+    // Fourteen seconds, and a new one after four fifths of eight.
+    let granted = granted.load(Ordering::SeqCst);
+    assert!((3..=4).contains(&granted), "{granted} tokens");
+    let plain = variable("TOWPATH_KAFKA_BROKERS");
+    let records = tokio::task::block_in_place(|| Reader::new(&plain, &topic, 3).catch_up().to_vec());
+    assert_eq!(records.len(), 40, "each once");
+
+    let bad = sink(&brokers, &topic, &json!({"sasl": {"mechanism": "OAUTHBEARER", "token": "not.a.token"}}));
+    let result = deliver(&bad, &[1]).await;
+    assert_eq!(words(&result), "paused authentication", "{result:?}");
+    assert!(!format!("{result:?}").contains("not.a.token"), "{result:?}");
 }
 
 /// What the broker takes at once is decided by the broker, after compression: its refusal ends with the event alone.

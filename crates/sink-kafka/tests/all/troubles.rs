@@ -1,9 +1,11 @@
 //! Queues that are full, brokers that hang or go, writes that are dropped.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pipeline::Sink;
 use serde_json::json;
+use telemetry::metrics::KafkaClient;
 
 use crate::cluster::Cluster;
 use crate::{deliver, events, sink, words};
@@ -84,6 +86,48 @@ async fn a_broker_that_hangs_ends_the_write_and_loses_nothing() {
     assert_eq!(texts, [0, 1, 2, 1, 2].map(events::text), "the broker had taken them before");
 }
 
+/// What the broker had not been sent when the write was given up is not sent later, also when no next write comes by to
+/// make a new producer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_given_up_leaves_nothing_in_the_queue() {
+    let cluster = Cluster::start(1);
+    // A request an event, of which five are under way at most.
+    let properties = json!({"batch.num.messages": "1", "linger.ms": "0", "reconnect.backoff.max.ms": "100"});
+    let sink = sink(&cluster, &json!({ "properties": properties }));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    cluster.delay(Duration::from_secs(30));
+    let numbers: Vec<u32> = (1..20).collect();
+    assert_eq!(words(&deliver(&sink, &numbers).await), "transient");
+    // Well again, on new connections.
+    cluster.delay(Duration::ZERO);
+    cluster.is_up(false);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cluster.is_up(true);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let texts = cluster.texts();
+    assert!(texts.len() <= 6, "{texts:?}");
+    assert_eq!(texts, (0..texts.len() as u32).map(events::text).collect::<Vec<_>>());
+    assert_eq!(words(&deliver(&sink, &numbers).await), "taken");
+    assert_eq!(cluster.texts()[texts.len()..], numbers.iter().copied().map(events::text).collect::<Vec<_>>());
+}
+
+/// The other writes of a producer that is given up hear of it at once, and not when their own time is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_beside_one_that_is_given_up_end_with_it() {
+    let cluster = Cluster::start(1);
+    let sink = sink(&cluster, &json!({"timeout": "3s"}));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    cluster.delay(Duration::from_secs(30));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let began = Instant::now();
+        (deliver(&sink, &[3, 4]).await, began.elapsed())
+    };
+    let (first, (second, took)) = tokio::join!(deliver(&sink, &[1, 2]), late);
+    assert_eq!((&*words(&first), &*words(&second)), ("transient", "transient"));
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_goes_and_comes_back_in_time_is_no_failure() {
     let cluster = Cluster::start(1);
@@ -98,14 +142,20 @@ async fn a_broker_that_goes_and_comes_back_in_time_is_no_failure() {
     assert_eq!(cluster.texts(), [0, 1, 2].map(events::text));
 }
 
-/// Nothing of a dropped write is sent after the next one began.
+/// Nothing of a dropped write is sent later, whether another one follows or not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_write_leaves_nothing_in_the_queue() {
     let cluster = Cluster::start(1);
     // What is put in waits for two seconds.
     let sink = sink(&cluster, &json!({"timeout": "20s", "properties": {"linger.ms": "2000"}}));
-    let dropped = tokio::time::timeout(Duration::from_millis(500), deliver(&sink, &[0, 1, 2])).await;
-    assert!(dropped.is_err());
+    let drop_one = async || {
+        let dropped = tokio::time::timeout(Duration::from_millis(500), deliver(&sink, &[0, 1, 2])).await;
+        assert!(dropped.is_err());
+    };
+    drop_one().await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(cluster.texts(), [""; 0]);
+    drop_one().await;
     assert_eq!(words(&deliver(&sink, &[3, 4]).await), "taken");
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(cluster.texts(), [3, 4].map(events::text));
@@ -129,4 +179,54 @@ async fn check_says_what_is_wrong_and_creates_nothing() {
     cluster.is_up(false);
     let error = good.check().await.unwrap_err().to_string();
     assert!(error.contains("check `brokers`"), "{error}");
+}
+
+/// What librdkafka tells of its client, as it comes and goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_follow_what_happens() {
+    let cluster = Cluster::start(1);
+    let told = Arc::new(Mutex::new(Vec::<KafkaClient>::new()));
+    let kept = told.clone();
+    let quick = json!({"timeout": "3s", "properties": {"statistics.interval.ms": "50", "reconnect.backoff.max.ms": "200"}});
+    let sink = sink(&cluster, &quick).observed(move |figures| kept.lock().unwrap().push(figures.clone()));
+    let until = async |what: &str, holds: fn(&[KafkaClient]) -> bool| {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !holds(&told.lock().unwrap()) {
+            let last = told.lock().unwrap().last().cloned();
+            assert!(Instant::now() < end, "{what}: {last:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        told.lock().unwrap().clear();
+    };
+    cluster.delay(Duration::from_millis(200));
+    assert_eq!(words(&deliver(&sink, &[0]).await), "taken");
+    until("a broker is up, and slow", |told| {
+        let is_slow = |told: &KafkaClient| told.round_trip >= Some(Duration::from_millis(150));
+        told.iter().any(|told| told.brokers_up == 1 && told.queued_events == 0) && told.iter().any(is_slow)
+    })
+    .await;
+    cluster.delay(Duration::from_secs(30));
+    let (result, ()) = tokio::join!(
+        deliver(&sink, &[1, 2, 3]),
+        until("three events wait", |told| {
+            told.iter()
+                .any(|told| told.queued_events == 3 && told.queued_bytes == 3 * events::text(1).len() as u64)
+        })
+    );
+    assert_eq!(words(&result), "transient");
+    cluster.delay(Duration::ZERO);
+    // The next producer begins without a queue.
+    assert_eq!(words(&deliver(&sink, &[4]).await), "taken");
+    until("nothing waits", |told| told.last().is_some_and(|told| told.queued_events == 0)).await;
+    cluster.is_up(false);
+    until("the broker is gone", |told| {
+        told.last().is_some_and(|told| told.brokers_up == 0)
+            && told.iter().map(|told| told.disconnects).sum::<u64>() > 0
+    })
+    .await;
+    cluster.is_up(true);
+    assert_eq!(words(&deliver(&sink, &[5]).await), "taken");
+    until("it is back", |told| told.last().is_some_and(|told| told.brokers_up == 1)).await;
+    drop(sink);
+    until("nothing is left of the client", |told| told.last() == Some(&KafkaClient::default())).await;
 }

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("sink-splunk-hec", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-syslog", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-s3", 2, &["encode", "http-client", "pipeline", "settings"]),
-    ("sink-kafka", 2, &["pipeline", "settings"]),
+    ("sink-kafka", 2, &["http-client", "pipeline", "settings", "telemetry"]),
     (
         "towpath",
         3,

@@ -27,6 +27,14 @@ const ON_OCCASION: &[(&str, &str)] = &[
     (names::SINK_DEAD_LETTERED, "the first one with this reason"),
     (names::SINK_WRITE_DURATION, "the first write"),
     (names::SINK_ERRORS, "the first failure of this kind"),
+    (names::SINK_KAFKA_QUEUED_EVENTS, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_QUEUED_BYTES, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_BROKERS_UP, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_THROTTLE, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_DISCONNECTS, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_REQUEST_ERRORS, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_REQUEST_RETRIES, "the first seconds of a sink `kafka`"),
+    (names::SINK_KAFKA_ROUND_TRIP, "the first answer of a broker"),
     (names::EVENT_LATENCY, "the first delivery"),
     (names::CHECKPOINT_LAST_SAVE, "the first save since the start"),
 ];
@@ -213,13 +221,21 @@ fn a_scrape_has_what_the_reference_says_and_nothing_else() {
     }
     let absent: BTreeSet<&str> =
         known.keys().copied().filter(|name| !scrape.families.contains_key(*name)).collect();
-    // Nothing was saved, as one sink has nothing; nothing was refused; the simulated API failed nothing.
+    // Nothing was saved, as one sink has nothing; nothing was refused; the simulated API failed nothing; there is no Kafka.
     let expected = [
         names::SOURCE_ERRORS,
         names::SOURCE_RETENTION_HEADROOM,
         names::SINK_DEAD_LETTERED,
         names::SOURCE_RATE_LIMIT_REMAINING,
         names::CHECKPOINT_LAST_SAVE,
+        names::SINK_KAFKA_QUEUED_EVENTS,
+        names::SINK_KAFKA_QUEUED_BYTES,
+        names::SINK_KAFKA_BROKERS_UP,
+        names::SINK_KAFKA_THROTTLE,
+        names::SINK_KAFKA_DISCONNECTS,
+        names::SINK_KAFKA_REQUEST_ERRORS,
+        names::SINK_KAFKA_REQUEST_RETRIES,
+        names::SINK_KAFKA_ROUND_TRIP,
     ];
     let may_be_absent: BTreeSet<&str> = expected.into_iter().collect();
     assert!(absent.is_subset(&may_be_absent), "{absent:?}");
