@@ -4,6 +4,7 @@
 #   tests/services/kafka.sh start DIR    until it answers; prints the variables that the tests read, one a line
 #   tests/services/kafka.sh stop DIR     ends it; DIR keeps its data, so that a later start goes on with them
 #
+# KAFKA_ADVERTISED (127.0.0.1:PORT) is where clients are told to go: the address of a proxy, for a test that has one.
 # PORT (19092) is plain, PORT+1 is TLS with SASL (towpath / towpath-secret), PORT+2 is the controller's. The broker's own
 # jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
 set -euo pipefail
@@ -60,7 +61,7 @@ controller.quorum.voters=1@127.0.0.1:$((port + 2))
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://localhost:$((port + 1))
+advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-127.0.0.1:$port},SASL_SSL://localhost:$((port + 1))
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_towpath="towpath-secret";
