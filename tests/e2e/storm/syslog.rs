@@ -93,14 +93,16 @@ struct Line {
 
 /// The events in the receiver's file.
 fn received(server: &Server) -> Vec<u8> {
-    const BEGIN: &str = "{\"input\":";
+    // How each of the two begins a line; within a message the quotes are escaped.
+    const BEGIN: [&str; 2] = ["{\"input\":", "{\"time\":"];
     let file = std::fs::read_to_string(server.pid_file.with_file_name("received.jsonl")).unwrap_or_default();
     let mut events = Vec::new();
     // Only whole lines; one that is being written is not there yet.
     let whole = file.rfind('\n').map_or("", |end| &file[..=end]);
     for line in whole.lines() {
         // A killed receiver may leave the beginning of a line, and goes on behind it.
-        let line = &line[line.rfind(BEGIN).unwrap_or_else(|| panic!("no message: {line}"))..];
+        let begin = BEGIN.iter().filter_map(|begin| line.rfind(begin)).max();
+        let line = &line[begin.unwrap_or_else(|| panic!("no message: {line}"))..];
         let Line { msg } = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         events.extend(msg.trim_start().bytes());
         events.push(b'\n');
