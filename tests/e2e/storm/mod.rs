@@ -168,8 +168,8 @@ fn weather_the_storm(name: &str, destination: &dyn Destination, death: Death, ag
         "storm {name}: {records} records, {} events, {} lost, {} invented, {repeated} repeated, {} refused, \
          {} answers lost, 1 bounce, {} s",
         events.len() - repeated,
-        verdict.missing.len() + missing.len(),
-        verdict.wrong.len() + strange.len(),
+        missing.len(),
+        strange.len().max(verdict.wrong.len()),
         damage.refused,
         damage.answers_lost,
         took.as_secs(),
