@@ -174,7 +174,8 @@ fn weather_the_storm(name: &str, destination: &dyn Destination, death: Death, ag
         damage.answers_lost,
         took.as_secs(),
     );
-    writeln!(std::io::stderr(), "{report}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{report}").unwrap();
 
     assert_eq!(verdict.missing, [""; 0], "records that exist and are not there");
     assert_eq!(verdict.lost, [""; 0], "records that were shown and are not there");
