@@ -22,6 +22,8 @@ pub(crate) struct Event {
     pub(crate) bytes: usize,
     /// The record's id, read from the line.
     pub(crate) id: Option<String>,
+    /// OCSF's `metadata.uid`.
+    pub(crate) uid: Option<String>,
     /// The record as received.
     pub(crate) text: Vec<u8>,
     /// Equal for two lines that are the same event of the same version of a record.
@@ -52,6 +54,7 @@ pub(crate) fn events(schema: Schema, file: &[u8]) -> Vec<Event> {
                 at,
                 bytes: line.len(),
                 id: id_of(text),
+                uid: None,
                 text: text.to_vec(),
                 identity: stateless(text),
             },
@@ -92,7 +95,14 @@ fn of_ocsf(at: usize, line: &[u8]) -> Event {
         .into_bytes();
     let mut identity = stateless(&text);
     identity.extend(metadata.uid.as_bytes());
-    Event { at, bytes: line.len() + 1, id: metadata.original_event_uid, text, identity }
+    Event {
+        at,
+        bytes: line.len() + 1,
+        id: metadata.original_event_uid,
+        uid: Some(metadata.uid),
+        text,
+        identity,
+    }
 }
 
 /// The record's `id`, a number's digits or a text.

@@ -271,12 +271,10 @@ fn in_one_file_only(place: &Workplace, files: &[Vec<Event>; 2]) -> Vec<String> {
     let normalized =
         place.run(&["normalize", "--source", "postman", "raw.ndjson"], Duration::from_secs(60)).exits(0);
     let again = delivered::events(Schema::Ocsf, normalized.stdout.as_bytes());
-    let uids = |events: &[Event]| -> BTreeSet<Vec<u8>> {
-        events.iter().map(|event| event.identity[event.identity.len() - 36..].to_vec()).collect()
+    let uids = |events: &[Event]| -> BTreeSet<String> {
+        events.iter().filter_map(|event| event.uid.clone()).collect()
     };
-    let difference = uids(&again);
-    let difference = difference.symmetric_difference(&uids(&files[1])).cloned().collect::<Vec<_>>();
-    difference.iter().map(|uid| String::from_utf8_lossy(uid).into_owned()).collect()
+    uids(&again).symmetric_difference(&uids(&files[1])).cloned().collect()
 }
 
 fn invalid_lines(file: &[u8]) -> Vec<String> {

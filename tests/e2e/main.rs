@@ -10,6 +10,7 @@
 //! | `keys` | a wrong key pauses, and heals without a restart |
 //! | `mapping` | labels, holes in the history, the API's list of actions |
 //! | `network` | a destination over HTTP that does everything wrong in turn; probes, status, metrics, dead letters |
+//! | `storm` | a destination that is busy, loses answers and dies among many events; by default Splunk's, real ones on demand |
 //! | `once` | `run --once` and its exit status |
 //! | `usage` | wrong usage and configuration |
 //! | `store` | a damaged checkpoint store, a position of another host |
@@ -46,5 +47,6 @@ mod quiet;
 mod secrets;
 mod stops;
 mod store;
+mod storm;
 mod together;
 mod usage;

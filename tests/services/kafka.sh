@@ -7,6 +7,7 @@
 #   tests/services/kafka.sh hang|resume DIR    stops it as it stands, and lets it go on
 #   tests/services/kafka.sh password DIR NEW   gives the user towpath another password for SCRAM-SHA-512
 #
+# KAFKA_ADVERTISED (127.0.0.1:PORT) is where clients are told to go: the address of a proxy, for a test that has one.
 # PORT (19092) is plain, PORT+1 is TLS with SASL (towpath / towpath-secret), PORT+2 is the controller's. PORT+3 is TLS with
 # client certificates of DIR/ca.pem: DIR/client.crt is one, DIR/stranger.crt is not. PORT+4 takes tokens (OAUTHBEARER) which
 # nobody needs to have signed, and wants them anew every three seconds. The broker's own jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
@@ -72,7 +73,7 @@ controller.quorum.voters=1@127.0.0.1:$((port + 2))
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2)),MUTUAL://127.0.0.1:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://localhost:$((port + 1)),MUTUAL://localhost:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
+advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-127.0.0.1:$port},SASL_SSL://localhost:$((port + 1)),MUTUAL://localhost:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,MUTUAL:SSL,TOKENS:SASL_PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_towpath="towpath-secret";

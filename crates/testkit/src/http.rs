@@ -1,13 +1,16 @@
 //! An HTTP server on loopback, with or without TLS, for destinations that tests deliver to. It reads requests whole, and
-//! answers what a function says; what a protocol refuses is for that function to know.
+//! answers what a function says; what a protocol refuses is for that function to know. [`send`] is the other side: what
+//! stands between a client and a server passes requests on with it.
 
 mod authority;
+mod client;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -18,11 +21,12 @@ use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 pub use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 pub use self::authority::Authority;
+pub use self::client::{Received, send};
 
 /// A request, read whole.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ pub enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// The connection is closed without one.
     Close,
+    /// The connection is reset without one; over TLS it is closed.
+    Reset,
     /// Nothing, ever.
     Hang,
 }
@@ -101,17 +107,15 @@ impl Server {
                     continue;
                 }
                 let connection = tokio::spawn(async move {
-                    let service = service_fn(|request| serve(request, &*handler));
-                    let server = hyper::server::conn::http1::Builder::new();
-                    // A client that goes away in the middle is what some tests are about.
                     match tls {
-                        None => server.serve_connection(TokioIo::new(stream), service).await.is_ok(),
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => {
-                                server.serve_connection(TokioIo::new(stream), service).await.is_ok()
-                            }
-                            Err(_) => false,
-                        },
+                        None => in_clear(stream, &*handler).await,
+                        Some(tls) => {
+                            let Ok(stream) = tls.accept(stream).await else { return };
+                            let service = service_fn(|request| serve(request, &*handler, None));
+                            let server = hyper::server::conn::http1::Builder::new();
+                            // A client that goes away in the middle is what some tests are about.
+                            drop(server.serve_connection(TokioIo::new(stream), service).await);
+                        }
                     }
                 });
                 lock(&state).connections.push(connection.abort_handle());
@@ -145,14 +149,38 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(request: hyper::Request<Incoming>, handler: &Handler) -> io::Result<Response<Full>> {
-    let (head, mut incoming) = request.into_parts();
+/// Serves a connection without TLS, which alone can be reset.
+async fn in_clear(stream: TcpStream, handler: &Handler) {
+    let reset = AtomicBool::new(false);
+    let service = service_fn(|request| Box::pin(serve(request, handler, Some(&reset))));
+    let server = hyper::server::conn::http1::Builder::new();
+    let mut connection = server.serve_connection(TokioIo::new(stream), service);
+    // A client that goes away in the middle is what some tests are about.
+    drop(poll_fn(|context| connection.poll_without_shutdown(context)).await);
+    if reset.load(Ordering::Relaxed) {
+        let stream = connection.into_parts().io.into_inner();
+        stream.set_zero_linger().expect("the option of an open socket");
+    }
+}
+
+/// A body, read to its end.
+async fn read(mut incoming: Incoming) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
         if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
             body.extend_from_slice(&data);
         }
     }
+    Ok(body)
+}
+
+async fn serve(
+    request: hyper::Request<Incoming>,
+    handler: &Handler,
+    reset: Option<&AtomicBool>,
+) -> io::Result<Response<Full>> {
+    let (head, incoming) = request.into_parts();
+    let body = read(incoming).await?;
     let (method, target) = (head.method.to_string(), head.uri.to_string());
     match handler(Request { method, target, headers: head.headers, body }).await {
         Reply::Answer(status, headers, text) => {
@@ -164,6 +192,12 @@ async fn serve(request: hyper::Request<Incoming>, handler: &Handler) -> io::Resu
             response.body(Full(Some(text.into()))).map_err(io::Error::other)
         }
         Reply::Close => Err(io::ErrorKind::ConnectionReset.into()),
+        Reply::Reset => {
+            if let Some(reset) = reset {
+                reset.store(true, Ordering::Relaxed);
+            }
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
         Reply::Hang => std::future::pending().await,
     }
 }

@@ -142,3 +142,34 @@ pub(crate) fn batch_limits(batch: &config::Batch) -> BatchLimits {
 pub(crate) fn retry(retry: &config::Retry) -> Retry {
     Retry { initial: retry.initial.get(), max: retry.max.get() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the test of the same in `runtime`: what several sinks want in one view is encoded once.
+    #[test]
+    fn a_view_is_encoded_once_however_many_sinks_want_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "data_dir: {dir}/data
+sources:
+  postman: {{ type: postman, api_key: PMAK-test }}
+sinks:
+  one: {{ type: file, path: {dir}/one, schema: ocsf }}
+  two: {{ type: http, url: \"http://127.0.0.1:9/\" }}
+  three: {{ type: syslog, address: \"udp://127.0.0.1:9\" }}
+  without_record: {{ type: file, path: {dir}/without, keep_raw: false }}
+  other: {{ type: file, path: {dir}/other, schema: ecs }}
+",
+            dir = dir.path().display(),
+        );
+        let assembly = read(Path::new("towpath.yaml"), &text).unwrap_or_else(|failure| panic!("{failure}"));
+        let assembled = assembly.open().unwrap_or_else(|failure| panic!("{failure}"));
+        let views: Vec<&View> =
+            assembled.pipeline.streams[0].encoders.iter().map(|encoder| &*encoder.view).collect();
+        let of_sinks: Vec<&View> = assembled.pipeline.sinks.iter().map(|sink| &*sink.view).collect();
+        assert_eq!(views, [of_sinks[0], of_sinks[3], of_sinks[4]], "{of_sinks:?}");
+        assert_eq!(of_sinks[..3], [views[0]; 3]);
+    }
+}

@@ -4,5 +4,6 @@
 
 mod crashes;
 mod delivery;
+mod encoding;
 mod refusals;
 mod support;

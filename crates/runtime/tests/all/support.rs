@@ -121,11 +121,14 @@ impl Source for FakeSource {
     }
 }
 
-/// Writes the record's number.
-struct Numbers;
+/// Writes the record's number, and counts how often it is asked to.
+struct Numbers {
+    applied: Arc<AtomicUsize>,
+}
 
 impl Transform for Numbers {
     fn apply(&self, record: &Record<'_>, out: &mut EventWriter) {
+        self.applied.fetch_add(1, Ordering::SeqCst);
         out.line().extend_from_slice(record.id.native.to_string().as_bytes());
         out.commit(&EventDraft {
             id: record.id.native.into(),
@@ -440,6 +443,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) sinks: Vec<Arc<FakeSink>>,
     pub(crate) letters: Arc<MemoryLetters>,
+    /// How many records were made into events.
+    pub(crate) applied: Arc<AtomicUsize>,
     pub(crate) limits: Limits,
     pub(crate) batch: BatchLimits,
     pub(crate) eager: bool,
@@ -460,6 +465,7 @@ impl World {
             store: Arc::new(store),
             sinks,
             letters,
+            applied: Arc::default(),
             limits: Limits { in_flight: 64 << 20, drain_timeout: Duration::from_secs(25), retry },
             batch: BatchLimits { max_events: 100, max_bytes: 1 << 20, max_age: Duration::from_millis(100) },
             eager: true,
@@ -467,19 +473,23 @@ impl World {
     }
 
     pub(crate) fn engine(&self) -> Engine {
-        let view = Arc::new(View { schema: Schema::Raw, version: "".into(), keep_raw: true });
+        let view = || Arc::new(View { schema: Schema::Raw, version: "".into(), keep_raw: true });
         let api = self.api.clone();
         let stream = StreamSpec {
             name: STREAM.into(),
             source: Box::new(move || {
                 Ok(Box::new(FakeSource { api: api.clone(), at: 0, seen: None }) as Box<dyn Source>)
             }),
-            encoders: vec![Encoder { view: view.clone(), transform: Arc::new(Numbers) }],
+            encoders: vec![Encoder {
+                view: view(),
+                transform: Arc::new(Numbers { applied: self.applied.clone() }),
+            }],
         };
         let sinks = self.sinks.iter().enumerate().map(|(n, sink)| SinkSpec {
             name: format!("sink{n}"),
             sink: sink.clone(),
-            view: view.clone(),
+            // Equal, not the same.
+            view: view(),
             from: vec![STREAM.into()],
             batch: self.batch,
             eager: self.eager,
