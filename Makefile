@@ -12,7 +12,7 @@ demo: ## the main job, on this machine, with nothing else installed
 test: ## all tests: units, properties, conformance, the real binary end to end
 	$(CARGO) test --workspace --locked
 
-test-services: ## the sinks against real Kafka, MinIO, Elasticsearch, OpenSearch, rsyslog and syslog-ng, as far as they can be had
+test-services: ## the sinks against real Kafka, MinIO, Elasticsearch, OpenSearch, rsyslog and syslog-ng, as far as they can be had; a storm for each
 	tests/services/run.sh
 
 e2e: ## only the end-to-end tests of the real binary

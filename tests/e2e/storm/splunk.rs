@@ -20,7 +20,7 @@ struct Collector {
     _runtime: Runtime,
 }
 
-/// What is between the events of two indexers that crash together with what they have not indexed.
+/// For so long before its death the collector takes events that it will not have indexed.
 const UNINDEXED: Duration = Duration::from_millis(300);
 
 impl Collector {
