@@ -277,7 +277,7 @@ impl Source for PostmanSource {
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
         let Some(open) = &mut self.open else { return Err(not_open()) };
-        let found = poll::Page { records: &page.identities, next: page.next_cursor.as_ref(), server_time };
+        let found = poll::Page { records: &page.identities, next: page.next_cursor.as_ref().into(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         let records = taken.deliver.iter().map(|index| {
             let index = *index as usize;
