@@ -35,6 +35,8 @@ mod collector;
 mod cursor;
 mod edges;
 pub mod identity;
+pub mod outline;
+mod path;
 mod policy;
 pub mod position;
 
@@ -42,5 +44,6 @@ pub use collector::{
     Collector, CollectorStatus, Failure, HeldStart, Onward, OpenError, Page, Request, Step, Taken,
 };
 pub use cursor::Cursor;
+pub use path::{ParsePathError, Path};
 pub use policy::{Granularity, Order, Policy, Resume, Start, TimeFilter};
 pub use position::Identity;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
+use http_client::Budgets;
 use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::{ByteSize, Invalid};
@@ -15,7 +16,7 @@ use sink_kafka::{KafkaConfig, KafkaSink};
 use sink_s3::{S3Config, S3Sink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
-use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
+use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
 use transform::{ActionNames, PostmanOptions, UnknownActions};
 
 /// Every type that a configuration may name.

@@ -75,7 +75,9 @@ impl Collector {
                 return false;
             }
         }
-        if let (Some(wanted), Some(since)) = (complete_until.or(self.position.start).or(should), walk.since)
+        // Begun by a clock that was behind, it may ask for more than there is.
+        if let (Some(wanted), Some(since)) =
+            (complete_until.or(self.position.start).or(should), walk.since.max(should))
             && wanted < since
         {
             gaps.push(Gap { from: wanted, to: since, reason: self.policy.kept() });
