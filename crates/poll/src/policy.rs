@@ -87,7 +87,7 @@ impl Policy {
 /// In which order an API answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Newest records first.
+    /// Newest records first; without a time filter surely by their own time.
     NewestFirst,
     /// Oldest records first.
     OldestFirst,

@@ -142,20 +142,15 @@ impl Collector {
     }
 
     /// An API without a time filter lists its whole log: behind a page that is older than all that is looked for, so is
-    /// the rest of a list that is sorted by time. What arrived later than a sweep reaches is nobody's promise.
+    /// the rest of a list that is sorted by time.
     pub(super) fn may_stop_behind(&self, at: usize, page: &Page<'_>) -> bool {
         let walk = &self.position.walks[at];
-        let late = self.position.complete_until.map(|complete_until| self.sweep_since(complete_until));
-        let from = match late {
-            Some(late) if walk.kind != Kind::History => walk.since.min(Some(late)),
-            _ => walk.since,
-        };
         self.policy.filter == TimeFilter::None
             && self.policy.order == Order::NewestFirst
             // The first walk to the present says what history there is, and is read to its end by that.
-            && (walk.kind == Kind::History || late.is_some())
+            && (walk.kind == Kind::History || self.position.complete_until.is_some())
             && !page.records.is_empty()
-            && page.records.iter().all(|(_, time)| time.is_some() && *time < from)
+            && page.records.iter().all(|(_, time)| time.is_some() && *time < walk.since)
     }
 
     /// The walk goes on at `next`, unless that leads nowhere. Returns whether it does.

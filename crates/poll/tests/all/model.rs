@@ -94,6 +94,9 @@ fn of_kind(
         Edges::Both => TimeFilter::Window,
         Edges::BothAlways => TimeFilter::Closed { settle: World::duration(settle) },
     };
+    if edges == Edges::None && habits.newest_first {
+        habits.by_time = true;
+    }
     if !matches!(edges, Edges::Both) {
         // Nothing makes a window smaller, or its first one is long by a wrong clock.
         habits.times_out_over = None;
