@@ -55,4 +55,4 @@ pub use describe::{
     PagingConfig, ParameterConfig, PlaceName, RecordsConfig, RequestConfig, ResumeName, Scalar,
     TimeFilterConfig, TimeFormat, WhenAbsent,
 };
-pub use source::AuditLogsSource;
+pub use source::{AuditLogsSource, dataset};
