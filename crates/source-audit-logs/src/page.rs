@@ -574,3 +574,6 @@ fn bound(page: &Page, asked: Asked<'_>, moves: Bound, unit: Duration) -> Result<
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -314,6 +314,24 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
         }
     }
     assert!(records > 0);
+    let expected = "source failed for the moment: the next page is the same as the one before it: the API does not heed what \
+                    `paging.cursor` sends it; its window is read again";
+    assert!(told.iter().any(|told| told == expected), "{told:?}");
+    // The same where what leads on is the same, too.
+    let mut config = kind.config(&api);
+    set(&mut config, "paging.cursor.from", json!("circle"));
+    set(&mut config, "start", json!("3d"));
+    api.add_member("circle", "4711");
+    let mut source = kind.source(&config);
+    source.open(None, Arc::new(Nothing)).await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        match source.next().await {
+            Ok(Next::Page { .. }) => {}
+            Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Err(error) => told.push(line(&error)),
+        }
+    }
     let expected = "source failed for the moment: paging goes round in a circle: what `paging.cursor` finds was found before in this \
                     walk; its window is read again";
     assert!(told.iter().any(|told| told == expected), "{told:?}");
@@ -350,19 +368,19 @@ async fn requests_are_made_as_described() {
         (
             apis::cursor(),
             "sort=created_at%3Adesc&created_at_min=…&limit=100",
-            "sort=created_at%3Adesc&cursor=…&created_at_min=…&limit=100",
+            "sort=created_at%3Adesc&cursor=…&created_at_min=…&created_at_max=…&limit=100",
         ),
         (
             apis::link(),
             "pagination=keyset&sort=asc&created_after=…&per_page=100",
-            "after=…&created_after=…&pagination=keyset&per_page=100&sort=asc",
+            "created_after=…&created_before=…&pagination=keyset&per_page=100&sort=asc&after=…",
         ),
         (
             apis::page(),
             "page%5Bnumber%5D=1&since=…&page%5Bsize%5D=1000",
             "page%5Bnumber%5D=2&since=…&page%5Bsize%5D=1000",
         ),
-        (apis::offset(), "from=…&limit=1000", "offset=…&from=…&limit=1000"),
+        (apis::offset(), "from=…&limit=1000", "offset=…&from=…&to=…&limit=1000"),
         (apis::feed(), r#"{"limit":1000,"start_time":"…"}"#, r#"{"cursor":"…"}"#),
         (apis::days(), "from=…&to=…&page_size=300", "next_page_token=…&from=…&to=…&page_size=300"),
     ] {
@@ -371,7 +389,7 @@ async fn requests_are_made_as_described() {
         let api = Log::start(manner, 4000).await.unwrap();
         let mut source = kind.source(&kind.config(&api));
         source.open(None, Arc::new(Nothing)).await.unwrap();
-        for _ in 0..4 {
+        for _ in 0..20 {
             source.next().await.unwrap();
         }
         let varies = [
