@@ -508,7 +508,19 @@ async fn tokens_are_fetched_and_fetched_again() {
         asked[0].ends_with("grant_type=account_credentials&scope=audit%3Aread&account_id=acc+1"),
         "{asked:?}"
     );
+    // A token may be revoked before its time.
     api.script(Fault::Status(401));
+    let mut refusals = 0;
+    for _ in 0..6 {
+        match source.next().await {
+            Err(error) => {
+                refusals += usize::from(matches!(error, SourceError::Paused { reason: "authentication", .. }))
+            }
+            Ok(Next::Wait(_)) => break,
+            Ok(Next::Page { .. }) => {}
+        }
+    }
+    assert_eq!((refusals, fetched.lock().unwrap().len()), (1, 2), "it is fetched again");
     let mut source = AuditLogsSource::new("audit", {
         let mut config = kind.config(&api);
         config["auth"] = json!({"oauth2": {
