@@ -158,19 +158,22 @@ fn positions_change_over_between_windows_and_cursors() {
     let mut talk = Conversation::begin(policy(TimeFilter::Window), Start::At(at("2026-11-01")));
     talk.asks();
     talk.ends(&[]);
+    // A window of history is read.
+    talk.asks();
+    talk.ends(&[]);
     let position = talk.collector.progress().position;
     let mut follows =
         Collector::open(following(), identity(), Start::Now, Some(&position), talk.now).unwrap();
     let poll::Step::Fetch(request) = follows.step(talk.now) else { panic!("nothing to do") };
     assert_eq!(
         (request.kind, request.since),
-        (Kind::Follow, Some(at("2026-10-31T23:59:59Z"))),
-        "history was open"
+        (Kind::Follow, Some(at("2026-11-07T23:59:59Z"))),
+        "the rest of history was open"
     );
     let position = follows.progress().position;
     let windows =
         Collector::open(policy(TimeFilter::Window), identity(), Start::Now, Some(&position), talk.now);
     let json: serde_json::Value =
         serde_json::from_str(windows.unwrap().progress().position.as_str()).unwrap();
-    assert_eq!(json["history"][0]["from"], "2026-11-01T00:00:00.000Z", "nothing of it is complete");
+    assert_eq!(json["history"][0]["from"], "2026-11-08T00:00:00.000Z", "nothing of it is complete");
 }

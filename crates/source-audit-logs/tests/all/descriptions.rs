@@ -435,6 +435,9 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
             paging: Paging::None,
             order,
             time: ("createdAt", TimeFormat::EpochMillis),
+            // Some records share a second, which an edge leaves out.
+            edges: simulator::log::Edges::Exclusive,
+            records: simulator::log::Records { crowded: 5, ..Default::default() },
             ..Manner::default()
         };
         let mut kind = apis::cursor();
