@@ -60,7 +60,7 @@ fn objects() -> Batch {
 /// A source whose settings are checked.
 pub(crate) enum SourceSettings {
     Postman(PostmanSettings),
-    AuditLogs(AuditLogsSettings),
+    AuditLogs(Box<AuditLogsSettings>),
 }
 
 /// A sink that is made, but has touched nothing.
@@ -112,7 +112,7 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
         "audit_logs" => {
             let (checked, diagnostics) =
                 read::<AuditLogsConfig, _>(block, AuditLogsConfig::validate, |c| c.warnings(now));
-            (checked.map(SourceSettings::AuditLogs), diagnostics)
+            (checked.map(|settings| SourceSettings::AuditLogs(Box::new(settings))), diagnostics)
         }
         other => unreachable!("the list of source types names {other}"),
     }
@@ -221,7 +221,7 @@ impl SourceSettings {
     ) -> anyhow::Result<MadeSource> {
         match self {
             Self::Postman(settings) => Ok(Self::postman(settings, name, labels, page_bytes, shared)),
-            Self::AuditLogs(settings) => Self::audit_logs(settings, name, labels, page_bytes, shared),
+            Self::AuditLogs(settings) => Self::audit_logs(*settings, name, labels, page_bytes, shared),
         }
     }
 
