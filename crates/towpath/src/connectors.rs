@@ -59,7 +59,7 @@ fn objects() -> Batch {
 
 /// A source whose settings are checked.
 pub(crate) enum SourceSettings {
-    Postman(PostmanSettings),
+    Postman(Box<PostmanSettings>),
     AuditLogs(Box<AuditLogsSettings>),
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
         "postman" => {
             let (checked, diagnostics) =
                 read::<PostmanConfig, _>(block, PostmanConfig::validate, |c| c.warnings(now));
-            (checked.map(SourceSettings::Postman), diagnostics)
+            (checked.map(|settings| SourceSettings::Postman(Box::new(settings))), diagnostics)
         }
         "audit_logs" => {
             let (checked, diagnostics) =
@@ -220,7 +220,7 @@ impl SourceSettings {
         shared: &Shared,
     ) -> anyhow::Result<MadeSource> {
         match self {
-            Self::Postman(settings) => Ok(Self::postman(settings, name, labels, page_bytes, shared)),
+            Self::Postman(settings) => Ok(Self::postman(*settings, name, labels, page_bytes, shared)),
             Self::AuditLogs(settings) => Self::audit_logs(*settings, name, labels, page_bytes, shared),
         }
     }
