@@ -319,7 +319,7 @@ impl Source for AuditLogsSource {
         self.versions += taken.versions as u64;
         self.duplicates += taken.duplicates as u64;
         if page.body.len() * 2 <= self.account.wiring.page_bytes {
-            self.size = (self.size * 2).min(largest_page(&self.account.settings.api));
+            self.size = self.size.saturating_mul(2).min(largest_page(&self.account.settings.api));
         }
         self.last = match page.onward() {
             Onward::Next(next) => Some((next.clone(), ids)),

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::apis::{self, Kind, wiring};
 
 /// Knows nothing.
-struct Nothing;
+pub(crate) struct Nothing;
 
 #[async_trait]
 impl SeenIds for Nothing {
