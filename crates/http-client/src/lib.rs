@@ -7,7 +7,7 @@
 //!   travels elsewhere; a cap on the body **after** decompression; cut answers told from whole ones;
 //! - [`HttpError`]: what went wrong in words for an operator, and what to do where waiting will not help. It never
 //!   holds a header's value, a path or a query, because those hold keys;
-//! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure;
+//! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure. [`Budgets`] are those of all credentials;
 //! - [`delivery`]: what all sinks share that deliver over HTTP;
 //! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to;
 //! - [`tls_config`] and [`tls_failure`]: trust, identity and words for failures, for sinks that speak something else than
@@ -29,6 +29,7 @@
 
 mod advice;
 mod body;
+mod budget;
 mod client;
 mod connection;
 pub mod delivery;
@@ -38,6 +39,7 @@ mod rate_limit;
 mod tls;
 
 pub use advice::Advice;
+pub use budget::{Budget, Budgets};
 pub use client::{Answer, ClientSettings, HttpClient, Request, secret_header};
 pub use endpoint::{EndpointError, Proxy, destination, endpoint, is_loopback, origin};
 pub use error::{HttpError, TimedOut, tls_failure};

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use pipeline::Timestamp;
-use poll::identity::{Volatile, record_id};
+use poll::identity::{Members, record_id};
 
 /// An audit-log record of common size, as vendors send it.
 const COMPACT: &str = r#"{"id":50000001,"ip":"192.0.2.44","userAgent":"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0","action":"user.login_password_success","timestamp":"2026-11-20T18:31:32.000Z","message":"Taylor Lee signed in with a password.","data":{"actor":{"name":"Taylor Lee","username":"taylor-lee","email":"taylor.lee@example.com","id":12345678,"active":true},"user":{"name":"Taylor Lee","username":"taylor-lee","email":"taylor.lee@example.com","id":12345678},"team":{"name":"Test-Team","id":1234},"variables":{"users":"[{\"id\":12345678,\"n\":\"Taylor Lee\"}]","via":"passwd"}}}"#;
 
 fn main() -> io::Result<()> {
-    let volatile = Volatile::new(&["data.actor.active"]);
+    let volatile = Members::volatile(&["data.actor.active"]);
     let time = Some(Timestamp::from_millis(1_795_165_523_120));
     let value: serde_json::Value = serde_json::from_str(COMPACT)?;
     let indented = serde_json::to_string_pretty(&value)?;

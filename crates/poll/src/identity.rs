@@ -1,7 +1,7 @@
 //! Which sightings of a record are the same record: [`record_id`].
 //!
 //! APIs repeat records, between pages and between polls, and not always with the same bytes: members change places,
-//! `é` becomes `\u00e9`, and some members tell the state of the moment of asking, not of the event ([`Volatile`]).
+//! `é` becomes `\u00e9`, and some members tell the state of the moment of asking, not of the event ([`Members`]).
 //! Whatever else differs is another version, which must be delivered. So two texts get the same content hash if and, but
 //! for chance, only if they are the same JSON.
 //!
@@ -20,12 +20,16 @@
 //! | the vendor's id, for [`RecordId::native`] | `h(text)` |
 //!
 //! The first byte of what is hashed tells the type, and counts and lengths stand beside the contents, so that different
-//! values never hash the same input. Members of the same name all count, in any order. Volatile members neither count
+//! values never hash the same input. Members of the same name all count, in any order. Members members neither count
 //! nor add. "Anything else" is the whole text when it is not one JSON value in UTF-8 (RFC 8259), or is nested deeper
 //! than 64 levels.
 
+use std::ops::Range;
+
 use pipeline::{RecordId, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::Path;
 
 /// The identity of a record from its JSON `text`, which may be any bytes.
 ///
@@ -33,9 +37,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// the content takes its place in a record without one. `time` is the record's own time, where it could be read.
 ///
 /// ```
-/// use poll::identity::{Volatile, record_id};
+/// use poll::identity::{Members, record_id};
 ///
-/// let volatile = Volatile::new(&["data.actor.active"]);
+/// let volatile = Members::volatile(&["data.actor.active"]);
 /// let id = |text: &str| record_id(text.as_bytes(), Some("7"), None, &volatile);
 /// let first = id(r#"{"id": 7, "data": {"actor": {"name": "Zo\u00eb", "active": true}}}"#);
 /// let again = id(r#"{"data":{"actor":{"active":false,"name":"Zoë"}},"id":7}"#);
@@ -45,7 +49,7 @@ pub fn record_id(
     text: &[u8],
     native_id: Option<&str>,
     time: Option<Timestamp>,
-    volatile: &Volatile,
+    volatile: &Members,
 ) -> RecordId {
     let content = canonical_hash(text, volatile).unwrap_or_else(|| tagged(b'!', text.len(), xxh3_64(text)));
     Content(content).record_id(native_id, time)
@@ -59,9 +63,20 @@ impl Content {
     /// Reads the JSON value that begins at byte `at` of `text`. Returns it with the place behind it, or nothing if there is
     /// no JSON value that is understood: [`record_id`] takes any text. For a page whose records are to be found and
     /// identified in one pass.
-    pub fn read(text: &str, at: usize, volatile: &Volatile) -> Option<(Self, usize)> {
-        let mut reader = Reader { bytes: text.as_bytes(), at, unescaped: Vec::new() };
-        let hash = reader.value(Some(volatile), 0)?;
+    pub fn read(text: &str, at: usize, members: &Members) -> Option<(Self, usize)> {
+        Self::read_noting(text, at, members, &mut [])
+    }
+
+    /// The same, and notes where the members stand that are to be found: `places` has room for [`Members::places`], each
+    /// none before.
+    pub fn read_noting(
+        text: &str,
+        at: usize,
+        members: &Members,
+        places: &mut [Place],
+    ) -> Option<(Self, usize)> {
+        let mut reader = Reader { bytes: text.as_bytes(), at, unescaped: Vec::new(), places };
+        let hash = reader.value(Some(members), 0)?;
         Some((Self(hash), reader.at))
     }
 
@@ -75,45 +90,72 @@ impl Content {
     }
 }
 
-/// Members that the content hash leaves out, because they tell how things stand when the API is asked.
+/// Members of a record that matter in one way or another: those that the content hash leaves out, because they tell how
+/// things stand when the API is asked, and those whose place is to be found while the record is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Volatile {
-    members: Vec<VolatileMember>,
+pub struct Members {
+    members: Vec<Member>,
+    /// Members to find, here and below.
+    slots: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct VolatileMember {
+struct Member {
     name: Box<str>,
-    /// A path ends here: the member is left out, whatever its value.
-    whole: bool,
-    below: Volatile,
+    /// It is left out, whatever its value.
+    volatile: bool,
+    /// Where its place is noted.
+    slot: Option<usize>,
+    below: Members,
 }
 
-impl Volatile {
-    /// From member paths, names joined by dots, from the top of the record: `data.actor.active`. Paths lead through
-    /// objects only, not into the elements of arrays; a name that has a dot in it cannot be given.
-    pub fn new(paths: &[&str]) -> Self {
-        let mut volatile = Self::default();
+/// Where a member's value stands in the text that was read; none where it is not there.
+pub type Place = Option<Range<u32>>;
+
+impl Members {
+    /// Those that are left out, as member paths, from the top of the record: `data.actor.active`. Paths lead through objects
+    /// only, not into the elements of arrays.
+    pub fn volatile(paths: &[&str]) -> Self {
+        let mut members = Self::default();
         for path in paths {
-            volatile.add(path);
+            members.leave_out(&Path::of(&path.split('.').collect::<Vec<_>>()));
         }
-        volatile
+        members
     }
 
-    fn add(&mut self, path: &str) {
-        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-        let index = self.members.iter().position(|member| *member.name == *name).unwrap_or_else(|| {
-            self.members.push(VolatileMember { name: name.into(), whole: false, below: Self::default() });
+    /// Leaves a member out of the content hash.
+    pub fn leave_out(&mut self, path: &Path) {
+        if let Some(member) = self.member_at(path.names()) {
+            member.volatile = true;
+        }
+    }
+
+    /// Wants the place of a member. Returns its number among the places; the same path has one number. Of members that
+    /// stand there twice the first counts. The empty path is found nowhere.
+    pub fn find(&mut self, path: &Path) -> usize {
+        let next = self.slots;
+        let slot = self.member_at(path.names()).map_or(next, |member| *member.slot.get_or_insert(next));
+        self.slots = self.slots.max(slot + 1);
+        slot
+    }
+
+    /// How many places are wanted.
+    pub fn places(&self) -> usize {
+        self.slots
+    }
+
+    fn member_at(&mut self, names: &[Box<str>]) -> Option<&mut Member> {
+        let (name, rest) = names.split_first()?;
+        let index = self.members.iter().position(|member| member.name == *name).unwrap_or_else(|| {
+            let (name, below) = (name.clone(), Self::default());
+            self.members.push(Member { name, volatile: false, slot: None, below });
             self.members.len() - 1
         });
         let member = &mut self.members[index];
-        match rest {
-            Some(rest) => member.below.add(rest),
-            None => member.whole = true,
-        }
+        if rest.is_empty() { Some(member) } else { member.below.member_at(rest) }
     }
 
-    fn member(&self, name: &[u8]) -> Option<&VolatileMember> {
+    fn member(&self, name: &[u8]) -> Option<&Member> {
         self.members.iter().find(|member| member.name.as_bytes() == name)
     }
 }
@@ -122,9 +164,9 @@ impl Volatile {
 const MAX_DEPTH: usize = 64;
 
 /// The content hash, or `None` if `text` is not one JSON value that is understood.
-fn canonical_hash(text: &[u8], volatile: &Volatile) -> Option<u64> {
+fn canonical_hash(text: &[u8], volatile: &Members) -> Option<u64> {
     let bytes = simdutf8::basic::from_utf8(text).ok()?.as_bytes();
-    let mut reader = Reader { bytes, at: 0, unescaped: Vec::new() };
+    let mut reader = Reader { bytes, at: 0, unescaped: Vec::new(), places: &mut [] };
     reader.skip_space();
     let hash = reader.value(Some(volatile), 0)?;
     reader.skip_space();
@@ -140,20 +182,21 @@ fn joined<const N: usize>(numbers: [u64; N]) -> u64 {
 }
 
 /// Reads JSON text once, from left to right, and hashes what it reads. `None` means: not JSON.
-struct Reader<'t> {
+struct Reader<'t, 'p> {
     /// Valid UTF-8.
     bytes: &'t [u8],
     at: usize,
+    places: &'p mut [Place],
     /// Room for the strings that are not written as they are.
     unescaped: Vec<u8>,
 }
 
-impl Reader<'_> {
-    fn value(&mut self, volatile: Option<&Volatile>, depth: usize) -> Option<u64> {
+impl Reader<'_, '_> {
+    fn value(&mut self, members: Option<&Members>, depth: usize) -> Option<u64> {
         let start = self.at;
         match self.peek()? {
             b'"' => return Some(xxh3_64(self.string()?)),
-            b'{' if depth < MAX_DEPTH => return self.object(volatile, depth + 1),
+            b'{' if depth < MAX_DEPTH => return self.object(members, depth + 1),
             b'[' if depth < MAX_DEPTH => return self.array(depth + 1),
             b'-' | b'0'..=b'9' => self.number()?,
             b't' => self.word(b"true")?,
@@ -164,7 +207,7 @@ impl Reader<'_> {
         Some(xxh3_64(&self.bytes[start..self.at]))
     }
 
-    fn object(&mut self, volatile: Option<&Volatile>, depth: usize) -> Option<u64> {
+    fn object(&mut self, members: Option<&Members>, depth: usize) -> Option<u64> {
         self.at += 1;
         self.skip_space();
         let (mut count, mut sum) = (0, 0_u64);
@@ -175,14 +218,18 @@ impl Reader<'_> {
                 }
                 let quoted = self.string()?;
                 let name = xxh3_64(quoted);
-                let left_out = volatile.and_then(|volatile| volatile.member(&quoted[1..quoted.len() - 1]));
+                let known = members.and_then(|members| members.member(&quoted[1..quoted.len() - 1]));
                 self.skip_space();
                 if !self.take(b':') {
                     return None;
                 }
                 self.skip_space();
-                let value = self.value(left_out.map(|member| &member.below), depth)?;
-                if !left_out.is_some_and(|member| member.whole) {
+                let start = self.at;
+                let value = self.value(known.map(|member| &member.below), depth)?;
+                if let Some(slot) = known.and_then(|member| member.slot) {
+                    self.note(slot, start);
+                }
+                if !known.is_some_and(|member| member.volatile) {
                     count += 1;
                     sum = sum.wrapping_add(joined([name, value]));
                 }
@@ -192,6 +239,14 @@ impl Reader<'_> {
             }
         }
         Some(tagged(b'{', count, sum))
+    }
+
+    /// The value that ends here began at `start`.
+    fn note(&mut self, slot: usize, start: usize) {
+        if let Some(place) = self.places.get_mut(slot).filter(|place| place.is_none()) {
+            let end = u32::try_from(self.at).ok();
+            *place = u32::try_from(start).ok().zip(end).map(|(start, end)| start..end);
+        }
     }
 
     fn array(&mut self, depth: usize) -> Option<u64> {

@@ -78,6 +78,8 @@ pub enum Kind {
     Sweep,
     /// A closed window of what lies before.
     History,
+    /// All that arrives, along the API's own cursors; never ends.
+    Follow,
 }
 
 /// One window of time, read page by page with frozen filters.
@@ -90,6 +92,9 @@ pub struct Walk {
     pub since: Option<Timestamp>,
     /// End of the window; none is the present.
     pub until: Option<Timestamp>,
+    /// What a walk to the present asks for as its upper edge, where the API wants one; frozen like all filters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<Timestamp>,
     /// The API's clock at its first page; none before that.
     pub began: Option<Timestamp>,
     /// Where the next page begins; none is the window's start.
@@ -116,6 +121,12 @@ pub struct Walk {
     /// Whether it has come to the first record of the walk before it.
     #[serde(skip)]
     pub(crate) passed_top: bool,
+    /// Whether it follows, and there is nothing more yet.
+    #[serde(skip)]
+    pub(crate) caught_up: bool,
+    /// Whether its horizon was put right by the API's clock; once, as answers may be slow.
+    #[serde(skip)]
+    pub(crate) corrected: bool,
     #[serde(skip)]
     pub(crate) circle: CircleGuard,
 }
@@ -126,6 +137,7 @@ impl Walk {
             kind,
             since,
             until,
+            horizon: None,
             began: None,
             cursor: None,
             pages: 0,
@@ -136,6 +148,8 @@ impl Walk {
             resting: false,
             top: None,
             passed_top: false,
+            caught_up: false,
+            corrected: false,
             circle: CircleGuard::default(),
         }
     }
@@ -143,7 +157,8 @@ impl Walk {
     /// Back to the window's start; the delivered set drops what was read before.
     pub(crate) fn start_over(&mut self) {
         let restarts = self.restarts.saturating_add(1);
-        *self = Self { restarts, ..Self::new(self.kind, self.since, self.until) };
+        let horizon = self.horizon;
+        *self = Self { restarts, horizon, ..Self::new(self.kind, self.since, self.until) };
     }
 }
 
@@ -154,6 +169,7 @@ impl fmt::Display for Walk {
             Kind::Live => "live",
             Kind::Sweep => "sweep",
             Kind::History => "history",
+            Kind::Follow => "follow",
         };
         match self.since {
             Some(since) => write!(f, "{kind} {since}")?,
@@ -225,7 +241,8 @@ impl Position {
         const OLDEST: Timestamp = Timestamp::from_millis(946_684_800_000);
         const LATEST: Timestamp = Timestamp::from_millis(4_102_444_800_000);
         let ranges = self.history.iter().map(|range| (range.from, range.to));
-        let windows: Vec<_> = ranges.chain(self.walks.iter().map(|walk| (walk.since, walk.until))).collect();
+        let walks = self.walks.iter().map(|walk| (walk.since, walk.until.or(walk.horizon)));
+        let windows: Vec<_> = ranges.chain(walks).collect();
         let mut moments =
             vec![self.start, self.start_counted_at, self.complete_until, self.newest, self.swept_until];
         moments.extend(windows.iter().flat_map(|(from, to)| [*from, *to]));
@@ -258,7 +275,7 @@ impl Position {
                     "the walk of kind `history` does not lie in the first range of `history`".into(),
                 );
             }
-            if walk.kind != Kind::History && walk.since.is_none() {
+            if matches!(walk.kind, Kind::Live | Kind::Sweep) && walk.since.is_none() {
                 return Some("`since` is missing in a walk to the present".into());
             }
             if walk.cursor.is_some() && walk.began.is_none() {

@@ -29,6 +29,7 @@ mod clock;
 mod cursor;
 mod faults;
 mod limits;
+pub mod log;
 mod oracle;
 mod page;
 mod postman;

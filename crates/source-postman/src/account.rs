@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_client::header::HeaderName;
-use http_client::{Answer, HttpClient, HttpError, Limit, Permit, Request, Url, secret_header};
+use http_client::{
+    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, Url, secret_header,
+};
 use pipeline::Timestamp;
 use settings::Secret;
 
-use crate::budget::{Budget, Budgets};
 use crate::config::{PostmanSettings, SinceFormat};
 
 /// See [`Wiring::action_names`].
@@ -97,7 +98,11 @@ impl Account {
     pub fn new(settings: PostmanSettings, wiring: Wiring) -> Arc<Self> {
         Arc::new(Self {
             client: HttpClient::new(settings.client.clone()),
-            budget: wiring.budgets.of(&settings),
+            budget: wiring.budgets.of(
+                &settings.place(),
+                settings.api_key.expose(),
+                settings.requests_per_minute,
+            ),
             key: Mutex::new(Key { secret: settings.api_key.clone(), refused: false, generation: 0 }),
             dates: AtomicBool::new(settings.since_format == SinceFormat::Date),
             requests: AtomicU64::new(0),

@@ -43,7 +43,7 @@ impl PostmanSource {
                 Err(verdict) => verdict,
                 Ok(answer) => {
                     let server_time = answer.date;
-                    match Page::read(answer.body, &self.volatile) {
+                    match Page::read(answer.body, &self.form) {
                         Ok(page) => return Ok(self.describe(&page, look_back, server_time, now)),
                         Err(error) => verdict::of_unreadable(error, server_time),
                     }

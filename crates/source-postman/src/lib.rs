@@ -1,7 +1,7 @@
 //! Collects Postman's team audit log. The crate's README tells the API's quirks and what is done about each.
 //!
 //! - [`PostmanConfig`] is what a user writes, [`PostmanConfig::validate`] checks it;
-//! - an [`Account`] is a credential at the API: one client, one key, for all restarts of a stream; [`Budgets`] are what
+//! - an [`Account`] is a credential at the API: one client, one key, for all restarts of a stream; [`http_client::Budgets`] are what
 //!   streams with the same key share: one rate limiter, one request at a time;
 //! - a [`PostmanSource`] is one stream, a [`pipeline::Source`].
 //!
@@ -25,14 +25,12 @@
 //!
 //! # Code map
 //! `page` takes a page apart, `refusal` reads what is no page, `verdict` says what follows from it: the table to look at
-//! first. `config` is what a user writes, `address` its URL, `quota` what it costs; `account` sends requests, `budget` says when, `source` puts the pieces together, `check` does so for `check --connect`.
+//! first. `config` is what a user writes, `address` its URL, `quota` what it costs; `account` sends requests, `source` puts the pieces together, `check` does so for `check --connect`.
 
 mod account;
 mod address;
-mod budget;
 mod check;
 mod config;
-mod outline;
 mod page;
 mod quota;
 mod refusal;
@@ -40,6 +38,5 @@ mod source;
 mod verdict;
 
 pub use account::{Account, ActionNames, Clock, Requested, Wiring};
-pub use budget::Budgets;
 pub use config::{PostmanConfig, PostmanSettings, ResweepConfig, SinceFormat};
 pub use source::PostmanSource;

@@ -15,13 +15,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pipeline::{RecordId, Timestamp};
-use poll::Cursor;
-use poll::identity::{Content, Volatile, record_id};
+use poll::identity::{Content, Members, record_id};
+use poll::outline::{Shape, scalar};
+use poll::{Cursor, Path};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-
-use crate::outline::{Outline, outline};
 
 /// A page as received.
 #[derive(Debug)]
@@ -47,6 +46,34 @@ pub(crate) enum NotAPage {
     Cursor,
     #[error("answer is larger than 4 GiB")]
     Size,
+}
+
+/// What is looked for on a page, made once a source.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    shape: Shape,
+    next: usize,
+    next_in_meta: usize,
+    id: usize,
+    time: usize,
+    volatile: Members,
+}
+
+impl Form {
+    /// With members that the content of a record does without.
+    pub(crate) fn new(volatile: &[&str]) -> Self {
+        let mut shape = Shape::new(Path::of(&["trails"]));
+        let volatile = Members::volatile(volatile);
+        shape.record = volatile.clone();
+        Self {
+            next: shape.value(&Path::of(&["nextCursor"])),
+            next_in_meta: shape.value(&Path::of(&["meta", "nextCursor"])),
+            id: shape.record.find(&Path::of(&["id"])),
+            time: shape.record.find(&Path::of(&["timestamp"])),
+            shape,
+            volatile,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,37 +159,43 @@ struct Team<'a> {
 
 impl Page {
     /// Takes an answer apart without copying its records.
-    pub(crate) fn read(body: Bytes, volatile: &Volatile) -> Result<Self, NotAPage> {
+    pub(crate) fn read(body: Bytes, form: &Form) -> Result<Self, NotAPage> {
         match simdutf8::compat::from_utf8(&body) {
-            Ok(text) => Self::split(text, body.clone(), volatile),
+            Ok(text) => Self::split(text, body.clone(), form),
             Err(error) => {
                 tracing::warn!(
                     offset = error.valid_up_to(),
                     "page holds bytes that are no UTF-8, they are replaced"
                 );
-                Self::read(String::from_utf8_lossy(&body).into_owned().into(), volatile)
+                Self::read(String::from_utf8_lossy(&body).into_owned().into(), form)
             }
         }
     }
 
-    fn split(text: &str, body: Bytes, volatile: &Volatile) -> Result<Self, NotAPage> {
+    fn split(text: &str, body: Bytes, form: &Form) -> Result<Self, NotAPage> {
         if u32::try_from(text.len()).is_err() {
             return Err(NotAPage::Size);
         }
-        if let Some(Outline { trails, next_cursor }) = outline(text, volatile) {
-            let records = trails.iter().map(|(span, _)| span.clone()).collect();
-            let identified = |(span, content): &(Range<u32>, Content)| {
-                let (id, time) = id_and_time(&text[span.start as usize..span.end as usize]);
+        if let Some(outline) = form.shape.outline(text) {
+            let part = |span: &Range<u32>| &text[span.start as usize..span.end as usize];
+            let identified = |(index, (_, content)): (usize, &(Range<u32>, Content))| {
+                let found =
+                    |slot: usize| outline.places(index)[slot].as_ref().and_then(|span| scalar(part(span)));
+                let (id, time) = (found(form.id), found(form.time).and_then(|text| Timestamp::read(&text)));
                 (content.record_id(id.as_deref(), time), time)
             };
-            let identities = trails.iter().map(identified).collect();
-            return Ok(Self { body, records, identities, next_cursor: cursor(next_cursor)? });
+            let identities = outline.records.iter().enumerate().map(identified).collect();
+            let records = outline.records.iter().map(|(span, _)| span.clone()).collect();
+            let is_there = |cursor: &&str| *cursor != "null";
+            let next = outline.values[form.next].filter(is_there);
+            let next = next.or(outline.values[form.next_in_meta].filter(is_there));
+            return Ok(Self { body, records, identities, next_cursor: cursor(next)? });
         }
-        Self::split_any(text, body, volatile)
+        Self::split_any(text, body, &form.volatile)
     }
 
-    /// The same for whatever [`outline`] does not follow, and the one that says what is wrong.
-    fn split_any(text: &str, body: Bytes, volatile: &Volatile) -> Result<Self, NotAPage> {
+    /// The same for whatever [`Shape::outline`] does not follow, and the one that says what is wrong.
+    fn split_any(text: &str, body: Bytes, volatile: &Members) -> Result<Self, NotAPage> {
         let wire: Wire<'_> = match serde_json::from_str(text) {
             Ok(wire) => wire,
             // Valid JSON of another form is another finding than a cut answer.
@@ -186,7 +219,7 @@ impl Page {
     pub(crate) fn teams(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.records.iter().filter_map(|span| {
             let record: WithTeam<'_> = serde_json::from_slice(self.text(span)).ok()?;
-            scalar(record.data.team.id)
+            scalar(record.data.team.id.get())
         })
     }
 
@@ -195,15 +228,15 @@ impl Page {
     }
 }
 
-fn identity(text: &str, volatile: &Volatile) -> (RecordId, Option<Timestamp>) {
+fn identity(text: &str, volatile: &Members) -> (RecordId, Option<Timestamp>) {
     let (id, time) = id_and_time(text);
     (record_id(text.as_bytes(), id.as_deref(), time, volatile), time)
 }
 
 fn id_and_time(text: &str) -> (Option<Cow<'_, str>>, Option<Timestamp>) {
     let head = head(text);
-    let time = head.timestamp.and_then(scalar).and_then(|text| Timestamp::read(&text));
-    (head.id.and_then(scalar), time)
+    let time = head.timestamp.map(RawValue::get).and_then(scalar).and_then(|text| Timestamp::read(&text));
+    (head.id.map(RawValue::get).and_then(scalar), time)
 }
 
 /// A record that is no object has no head; it is told apart by its content.
@@ -212,18 +245,6 @@ fn head(text: &str) -> Head<'_> {
     // The page has been read as JSON, so all that can be wrong is that it is no object, or that its rest was not read.
     drop(serde_json::Deserializer::from_str(text).deserialize_map(HeadReader(&mut head)));
     head
-}
-
-/// A string's content or a number's digits; nothing for an empty string and for other values.
-fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let text = raw.get();
-    match text.as_bytes() {
-        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(text)),
-        [b'"', b'"'] => None,
-        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => Some(Cow::Borrowed(&text[1..text.len() - 1])),
-        [b'"', ..] => serde_json::from_str::<String>(text).ok().map(Cow::Owned),
-        _ => None,
-    }
 }
 
 fn cursor(raw: Option<&str>) -> Result<Option<Cursor>, NotAPage> {
@@ -238,7 +259,7 @@ mod tests {
     use super::*;
 
     fn read(text: &'static str) -> Result<(Vec<String>, Option<String>), NotAPage> {
-        let page = Page::read(Bytes::from_static(text.as_bytes()), &Volatile::default())?;
+        let page = Page::read(Bytes::from_static(text.as_bytes()), &Form::new(&[]))?;
         let text = |span: &Range<u32>| {
             String::from_utf8(page.body[span.start as usize..span.end as usize].to_vec()).unwrap()
         };
@@ -300,9 +321,8 @@ mod tests {
 
     #[test]
     fn broken_utf8_costs_the_character_and_not_the_page() {
-        let page =
-            Page::read(Bytes::from_static(b"{\"trails\": [{\"m\": \"a\xffb\"}, 2]}"), &Volatile::default())
-                .unwrap();
+        let page = Page::read(Bytes::from_static(b"{\"trails\": [{\"m\": \"a\xffb\"}, 2]}"), &Form::new(&[]))
+            .unwrap();
         assert_eq!(page.records.len(), 2);
         let first = &page.records[0];
         assert_eq!(
@@ -312,8 +332,8 @@ mod tests {
     }
 
     fn identities(text: &'static str) -> Vec<(RecordId, Option<Timestamp>)> {
-        let volatile = Volatile::new(crate::source::VOLATILE);
-        Page::read(Bytes::from_static(text.as_bytes()), &volatile).unwrap().identities
+        let form = Form::new(crate::source::VOLATILE);
+        Page::read(Bytes::from_static(text.as_bytes()), &form).unwrap().identities
     }
 
     #[test]
@@ -347,11 +367,11 @@ mod tests {
     fn both_ways_of_reading_a_page_find_the_same() {
         let text = r#" { "trails" : [ {"id": 7, "timestamp": "2026-11-20T10:00:00.000Z", "data": {"actor": {"active": true}}} ,
             {"id":"\u0037","a":[1,{"b":null}],"s":"]}\"\\"},7,"x",null,[1 , {}], {} ], "nextCursor": "abc", "n": {"a":[]} }"#;
-        let volatile = Volatile::new(crate::source::VOLATILE);
+        let form = Form::new(crate::source::VOLATILE);
         let body = Bytes::from_static(text.as_bytes());
-        assert!(outline(text, &volatile).is_some());
-        let quick = Page::split(text, body.clone(), &volatile).unwrap();
-        let general = Page::split_any(text, body, &volatile).unwrap();
+        assert!(form.shape.outline(text).is_some());
+        let quick = Page::split(text, body.clone(), &form).unwrap();
+        let general = Page::split_any(text, body, &form.volatile).unwrap();
         assert_eq!((quick.records.len(), &quick.records), (7, &general.records));
         assert_eq!(quick.identities, general.identities);
         assert_eq!(quick.next_cursor, general.next_cursor);
@@ -361,7 +381,7 @@ mod tests {
     fn teams_are_found_where_they_are() {
         let page = Page::read(Bytes::from_static(
             br#"{"trails": [5, {"data": {}}, {"data": {"team": {"name": "T", "id": 1234}}}, {"data": {"team": {"id": "x"}}}]}"#,
-        ), &Volatile::default());
+        ), &Form::new(&[]));
         assert_eq!(page.unwrap().teams().collect::<Vec<_>>(), ["1234", "x"]);
     }
 
@@ -382,10 +402,10 @@ mod tests {
         let records: Vec<String> = (0..300).map(record).collect();
         assert!(records.iter().all(|record| record.len() == 588));
         let body = Bytes::from(format!(r#"{{"trails":[{}],"nextCursor":1}}"#, records.join(",")));
-        let volatile = Volatile::new(crate::source::VOLATILE);
+        let form = Form::new(crate::source::VOLATILE);
         let round = || {
             let began = std::time::Instant::now();
-            let page = Page::read(body.clone(), &volatile).unwrap();
+            let page = Page::read(body.clone(), &form).unwrap();
             assert_eq!(std::hint::black_box(page).identities.len(), 300);
             began.elapsed()
         };

@@ -9,12 +9,11 @@ use pipeline::{
     Next, Origin, Position, Progress, RawBatch, RawRecord, RecordId, SeenIds, Source, SourceError,
     SourceStatus, StoreError, Timestamp, Wait,
 };
-use poll::identity::Volatile;
 use poll::{Collector, Identity, OpenError, Policy, Step};
 
 use crate::account::{Account, NoAnswer};
 use crate::config::{PostmanSettings, RETENTION};
-use crate::page::Page;
+use crate::page::{Form, Page};
 use crate::verdict::{self, Circumstances, Then, Verdict};
 
 /// Members that tell how things stand when Postman is asked, not when the event happened.
@@ -33,7 +32,7 @@ const FEWEST_RECORDS: usize = 10;
 pub struct PostmanSource {
     pub(crate) account: Arc<Account>,
     origin: Arc<Origin>,
-    pub(crate) volatile: Volatile,
+    pub(crate) form: Form,
     open: Option<Open>,
     /// Records asked for in one page; halved when a page passes the cap.
     limit: usize,
@@ -61,7 +60,7 @@ impl PostmanSource {
         };
         Self {
             origin: Arc::new(origin),
-            volatile: Volatile::new(VOLATILE),
+            form: Form::new(VOLATILE),
             open: None,
             limit: largest_page(&account),
             handed_out: false,
@@ -266,7 +265,7 @@ impl Source for PostmanSource {
             Err(verdict) => return self.conclude(verdict),
         };
         let (collected_at, server_time) = (self.account.time(), answer.date);
-        let page = match Page::read(answer.body, &self.volatile) {
+        let page = match Page::read(answer.body, &self.form) {
             Ok(page) => page,
             Err(error) => return self.conclude(verdict::of_unreadable(error, server_time)),
         };
@@ -277,7 +276,8 @@ impl Source for PostmanSource {
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
         let Some(open) = &mut self.open else { return Err(not_open()) };
-        let found = poll::Page { records: &page.identities, next: page.next_cursor.as_ref(), server_time };
+        let found =
+            poll::Page { records: &page.identities, next: page.next_cursor.as_ref().into(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         let records = taken.deliver.iter().map(|index| {
             let index = *index as usize;

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
-use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
+use http_client::Budgets;
+use pipeline::{BoxError, Origin, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::{ByteSize, Invalid};
 use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
@@ -15,8 +17,9 @@ use sink_kafka::{KafkaConfig, KafkaSink};
 use sink_s3::{S3Config, S3Sink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
-use source_postman::{Account, Budgets, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
-use transform::{ActionNames, PostmanOptions, UnknownActions};
+use source_audit_logs::{AuditLogsConfig, AuditLogsSettings, AuditLogsSource};
+use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
+use transform::{ActionNames, GenericSettings, PostmanOptions, UnknownActions, UnknownVersion};
 
 /// Every type that a configuration may name.
 pub(crate) fn types() -> Vec<ConnectorType> {
@@ -33,6 +36,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
+        ConnectorType::source::<AuditLogsConfig>("audit_logs"),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
@@ -55,7 +59,8 @@ fn objects() -> Batch {
 
 /// A source whose settings are checked.
 pub(crate) enum SourceSettings {
-    Postman(PostmanSettings),
+    Postman(Box<PostmanSettings>),
+    AuditLogs(Box<AuditLogsSettings>),
 }
 
 /// A sink that is made, but has touched nothing.
@@ -84,18 +89,33 @@ pub(crate) struct MadeSource {
 
 /// What a source's records are mapped with.
 pub(crate) struct Transforms {
-    names: Arc<ActionNames>,
+    reader: Reader,
     /// Actions that no table knows.
     pub(crate) unknown: Arc<UnknownActions>,
 }
 
+/// By whose rules records are read.
+enum Reader {
+    Postman(Arc<ActionNames>),
+    Generic(GenericSettings),
+}
+
 /// Reads and checks a source's block; what is hardly meant comes as warnings.
 pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSettings>, Vec<Diagnostic>) {
-    let (checked, diagnostics) = match source.kind {
-        "postman" => read::<PostmanConfig, _>(&source.block, PostmanConfig::validate, |c| c.warnings(now)),
+    let block = &source.block;
+    match source.kind {
+        "postman" => {
+            let (checked, diagnostics) =
+                read::<PostmanConfig, _>(block, PostmanConfig::validate, |c| c.warnings(now));
+            (checked.map(|settings| SourceSettings::Postman(Box::new(settings))), diagnostics)
+        }
+        "audit_logs" => {
+            let (checked, diagnostics) =
+                read::<AuditLogsConfig, _>(block, AuditLogsConfig::validate, |c| c.warnings(now));
+            (checked.map(|settings| SourceSettings::AuditLogs(Box::new(settings))), diagnostics)
+        }
         other => unreachable!("the list of source types names {other}"),
-    };
-    (checked.map(SourceSettings::Postman), diagnostics)
+    }
 }
 
 /// Reads and checks a sink's block.
@@ -180,8 +200,18 @@ fn read<C: serde::de::DeserializeOwned, S>(
 impl SourceSettings {
     /// A position that an operator has written for this source, as it is saved; or what is wrong with it.
     pub(crate) fn position(&self, written: &Position) -> Result<Position, BoxError> {
-        let Self::Postman(settings) = self;
-        Ok(settings.position(written)?)
+        Ok(match self {
+            Self::Postman(settings) => settings.position(written)?,
+            Self::AuditLogs(settings) => settings.position(written)?,
+        })
+    }
+
+    /// What it collects, and what that costs; for people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Postman(settings) => format!("{settings}, {}", settings.cost()),
+            Self::AuditLogs(settings) => settings.to_string(),
+        }
     }
 
     /// Makes the source. `page_bytes` is the most that one page may take.
@@ -191,10 +221,49 @@ impl SourceSettings {
         labels: Vec<(Box<str>, Box<str>)>,
         page_bytes: usize,
         shared: &Shared,
+    ) -> anyhow::Result<MadeSource> {
+        match self {
+            Self::Postman(settings) => Ok(Self::postman(*settings, name, labels, page_bytes, shared)),
+            Self::AuditLogs(settings) => Self::audit_logs(*settings, name, labels, page_bytes, shared),
+        }
+    }
+
+    fn audit_logs(
+        settings: AuditLogsSettings,
+        name: &str,
+        labels: Vec<(Box<str>, Box<str>)>,
+        page_bytes: usize,
+        shared: &Shared,
+    ) -> anyhow::Result<MadeSource> {
+        let source_name = name.to_owned();
+        let wiring = source_audit_logs::Wiring {
+            labels,
+            page_bytes,
+            requested: Arc::new(move |status, took| {
+                telemetry::metrics::source_request(&source_name, status, took);
+            }),
+            budgets: shared.budgets.clone(),
+            ..source_audit_logs::Wiring::default()
+        };
+        let account = source_audit_logs::Account::new(settings, wiring)
+            .map_err(|wrong| anyhow!(wrong.first().map(ToString::to_string).unwrap_or_default()))?;
+        let reader = Reader::Generic(generic(name, &source_audit_logs::dataset(name)));
+        let name = name.to_owned();
+        let make =
+            move || Ok(Box::new(AuditLogsSource::new(&name, account.clone())) as Box<dyn pipeline::Source>);
+        Ok(MadeSource { make: Box::new(make), transforms: Transforms { reader, unknown: Arc::default() } })
+    }
+
+    fn postman(
+        settings: PostmanSettings,
+        name: &str,
+        labels: Vec<(Box<str>, Box<str>)>,
+        page_bytes: usize,
+        shared: &Shared,
     ) -> MadeSource {
-        let Self::Postman(settings) = self;
-        let transforms = Transforms { names: Arc::default(), unknown: Arc::default() };
-        let (names, source_name) = (transforms.names.clone(), name.to_owned());
+        let known = Arc::<ActionNames>::default();
+        let transforms = Transforms { reader: Reader::Postman(known.clone()), unknown: Arc::default() };
+        let (names, source_name) = (known, name.to_owned());
         let action_names = move |pairs: &[(String, String)]| {
             let unknown = names.learn(pairs.iter().map(|(name, display)| (name, display)));
             if !unknown.is_empty() {
@@ -238,27 +307,44 @@ impl SinkSettings {
 
 impl Transforms {
     /// How the source's records are encoded in each of `views`.
-    pub(crate) fn encoders(&self, views: &[Arc<View>]) -> Result<Vec<Encoder>, transform::UnknownVersion> {
+    pub(crate) fn encoders(&self, views: &[Arc<View>]) -> Result<Vec<Encoder>, UnknownVersion> {
         let encoder = |(n, view): (usize, &Arc<View>)| {
             // Counted in one view only, or each record would count as often as there are views.
             let unknown = (n == 0).then(|| self.unknown.clone());
-            let options = PostmanOptions { names: self.names.clone(), unknown };
-            let transform: Arc<dyn Transform> = transform::postman(view, options)?.into();
+            let transform: Arc<dyn Transform> = match &self.reader {
+                Reader::Postman(names) => {
+                    transform::postman(view, PostmanOptions { names: names.clone(), unknown })?.into()
+                }
+                Reader::Generic(settings) => transform::generic(view, settings.clone())?.into(),
+            };
             Ok(Encoder { view: view.clone(), transform })
         };
         views.iter().enumerate().map(encoder).collect()
     }
 }
 
-/// How records of a source of type `kind` are encoded in `view`, apart from any running source. `None` for a type that this
+/// How records of that origin are encoded in `view`, apart from any running source. `None` for a type of source that this
 /// binary does not have.
 pub(crate) fn transform_of(
-    kind: &str,
+    origin: &Origin,
     view: &View,
-) -> Option<Result<Box<dyn Transform>, transform::UnknownVersion>> {
-    match kind {
+) -> Option<Result<Box<dyn Transform>, UnknownVersion>> {
+    match &*origin.kind {
+        "audit_logs" => Some(transform::generic(view, generic(&origin.source, &origin.dataset))),
         "postman" => Some(transform::postman(view, PostmanOptions::default())),
         _ => None,
+    }
+}
+
+/// How records of a source of that name are called.
+fn generic(name: &str, dataset: &str) -> GenericSettings {
+    let module = dataset.split('.').next().unwrap_or(dataset);
+    GenericSettings {
+        vendor: name.to_owned(),
+        product: name.to_owned(),
+        dataset: dataset.to_owned(),
+        module: module.to_owned(),
+        base_url: None,
     }
 }
 

@@ -8,7 +8,7 @@ use pipeline::{Gap, RecordId, Seen, Timestamp};
 use super::clock::believed;
 use super::{Collector, Page, Taken};
 use crate::cursor::Cursor;
-use crate::policy::Order;
+use crate::policy::{Order, TimeFilter};
 use crate::position::Kind;
 
 /// Clocks that differ by less are taken as equal: one's own, and those of the API's servers.
@@ -51,9 +51,14 @@ impl Collector {
             if !self.settle_floor(at, gaps) {
                 return false;
             }
+        } else if self.position.walks[at].kind == Kind::Follow {
+            self.settle_start(server_now);
+            if !self.settle_follow(at, server_now, gaps) {
+                return false;
+            }
         } else {
             self.settle_start(server_now);
-            if self.starts_too_late(at, server_now) {
+            if self.starts_too_late(at, server_now) || self.ends_too_early(at, server_now) {
                 return false;
             }
             self.settle_history(at, server_now);
@@ -86,9 +91,25 @@ impl Collector {
         let too_late = since > Some(self.not_before_start(server_now));
         if too_late {
             let should = if self.history_is_endless() { server_now } else { self.late_since(server_now) };
-            self.position.walks[at].since = Some(self.present(should));
+            let since = self.present(should);
+            let horizon = self.horizon(since, server_now);
+            (self.position.walks[at].since, self.position.walks[at].horizon) = (Some(since), horizon);
         }
         too_late
+    }
+
+    /// Whether the upper edge of a walk to the present was taken from a clock behind the API's: it is asked for again.
+    fn ends_too_early(&mut self, at: usize, server_now: Timestamp) -> bool {
+        let walk = &self.position.walks[at];
+        let (Some(since), Some(horizon)) = (walk.since, walk.horizon) else { return false };
+        let should = self.horizon(since, server_now);
+        let too_early = !walk.corrected && should > Some(horizon.plus(SAME_CLOCK));
+        let walk = &mut self.position.walks[at];
+        walk.corrected |= too_early;
+        if too_early {
+            walk.horizon = should;
+        }
+        too_early
     }
 
     /// What every page adds to its walk.
@@ -120,13 +141,25 @@ impl Collector {
             && page.records.iter().all(|(_, time)| time.is_some() && *time < walk.since)
     }
 
-    /// The walk goes on at `next`, unless that leads nowhere.
-    pub(super) fn go_on(&mut self, at: usize, next: &Cursor, server_now: Timestamp) {
+    /// An API without a time filter lists its whole log: behind a page that is older than all that is looked for, so is
+    /// the rest of a list that is sorted by time.
+    pub(super) fn may_stop_behind(&self, at: usize, page: &Page<'_>) -> bool {
+        let walk = &self.position.walks[at];
+        self.policy.filter == TimeFilter::None
+            && self.policy.order == Order::NewestFirst
+            // The first walk to the present says what history there is, and is read to its end by that.
+            && (walk.kind == Kind::History || self.position.complete_until.is_some())
+            && !page.records.is_empty()
+            && page.records.iter().all(|(_, time)| time.is_some() && *time < walk.since)
+    }
+
+    /// The walk goes on at `next`, unless that leads nowhere. Returns whether it does.
+    pub(super) fn go_on(&mut self, at: usize, next: &Cursor, server_now: Timestamp) -> bool {
         let walk = &mut self.position.walks[at];
         if walk.cursor.as_ref() == Some(next) || walk.circle.comes_again(next) {
             // Going round in a circle is no end: the window stays open, and is read again from its start.
             self.start_over(at, server_now);
-            return;
+            return true;
         }
         walk.cursor = Some(next.clone());
         // Each start gives more room, so that a walk which can be no shorter comes to its end at last.
@@ -134,6 +167,7 @@ impl Collector {
         if walk.kind == Kind::Live && walk.pages >= most {
             self.start_over_or_leave(at, server_now);
         }
+        false
     }
 
     /// The explicit end: the one way in which a walk closes.
@@ -152,6 +186,8 @@ impl Collector {
             return;
         }
         let began = walk.began.min(Some(server_now));
+        // What is newer than the edge that was asked for has not been read.
+        let began = walk.horizon.map_or(began, |horizon| began.min(Some(horizon)));
         let position = &mut self.position;
         if page.server_time.is_some() {
             // What a wrong clock put into the future is put right by the API's own.

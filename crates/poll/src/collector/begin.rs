@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use pipeline::Timestamp;
 
-use super::clock::believed;
+use super::clock::{OLDEST, believed};
 use super::{Collector, MARGIN};
 use crate::edges::REACH;
-use crate::policy::Start;
+use crate::policy::{Resume, Start, TimeFilter};
 use crate::position::{Identity, Kind, Position, Range, VERSION, Walk};
 
 /// The position before the first request. All of it is history until the first page to the present tells where that ends.
@@ -41,12 +41,16 @@ impl Collector {
         if due {
             self.next_poll = Some(now.plus(self.policy.poll_interval));
             for walk in &mut self.position.walks {
-                walk.resting = false;
+                (walk.resting, walk.caught_up) = (false, false);
             }
-            if self.walk(Kind::Live).is_none() {
+            if self.policy.resume == Resume::Cursor {
+                self.begin_to_follow(self.clock.estimate(now));
+            } else if self.walk(Kind::Live).is_none() {
                 self.begin_to_the_present(self.clock.estimate(now));
             }
         }
+        self.renew_horizons(self.clock.estimate(now));
+        self.leave_what_has_grown(self.clock.estimate(now));
         if self.walk(Kind::History).is_none()
             && let Some(range) = self.position.history.first()
             && let Some(to) = range.to
@@ -62,7 +66,7 @@ impl Collector {
     /// walk is too long ago for one window, a live one from the present, with everything before left to history.
     fn begin_to_the_present(&mut self, server_now: Timestamp) {
         if let Some(complete_until) = self.position.complete_until
-            && server_now.since(complete_until) > self.policy.history_window
+            && server_now.since(complete_until) > self.policy.window()
         {
             self.add_history(Some(self.sweep_since(complete_until)));
         }
@@ -77,7 +81,37 @@ impl Collector {
             }
             Some(complete_until) => (Kind::Live, self.live_since(complete_until)),
         };
-        self.position.walks.push(Walk::new(kind, Some(since), None));
+        let horizon = self.horizon(since, server_now);
+        self.position.walks.push(Walk { horizon, ..Walk::new(kind, Some(since), None) });
+    }
+
+    /// A walk whose first page was long in coming reads up to the present all the same.
+    fn renew_horizons(&mut self, server_now: Timestamp) {
+        for at in 0..self.position.walks.len() {
+            let walk = &self.position.walks[at];
+            if let (None, Some(since), Kind::Live | Kind::Sweep) = (walk.began, walk.since, walk.kind) {
+                self.position.walks[at].horizon = self.horizon(since, server_now);
+            }
+        }
+    }
+
+    /// A walk to the present that was put off for long has become longer than the API answers.
+    fn leave_what_has_grown(&mut self, server_now: Timestamp) {
+        let Some(longest) = self.policy.longest() else { return };
+        let has_grown = |walk: &Walk| {
+            let to_present = matches!(walk.kind, Kind::Live | Kind::Sweep) && walk.began.is_none();
+            to_present && walk.since.is_some_and(|since| server_now.since(since) > longest)
+        };
+        if let Some(at) = self.position.walks.iter().position(has_grown) {
+            self.leave_to_history(at);
+        }
+    }
+
+    /// What a walk to the present asks for as its upper edge, where the API wants one.
+    pub(super) fn horizon(&self, since: Timestamp, server_now: Timestamp) -> Option<Timestamp> {
+        let TimeFilter::Closed { settle } = self.policy.filter else { return None };
+        // A window that ends before it begins is refused.
+        Some(believed(server_now.minus(settle).max(since.plus(Duration::from_secs(1)))))
     }
 
     fn is_sweep_due(&self, complete_until: Timestamp, server_now: Timestamp) -> bool {
@@ -101,12 +135,19 @@ impl Collector {
         if Some(since) <= self.live_refused {
             since = since.max(self.late_since(complete_until));
         }
-        self.not_before_start(since)
+        self.not_before_start(since.max(self.within_span(complete_until)))
     }
 
     /// Where a sweep starts: no event that arrived late, by up to `resweep_over`, since the last sweep began is older.
     pub(super) fn sweep_since(&self, complete_until: Timestamp) -> Timestamp {
-        self.not_before_start(self.late_since(complete_until)).min(self.live_since(complete_until))
+        let late = self.late_since(complete_until).max(self.within_span(complete_until));
+        self.not_before_start(late).min(self.live_since(complete_until))
+    }
+
+    /// The earliest start with which a walk to the present is not longer than the API answers.
+    fn within_span(&self, complete_until: Timestamp) -> Timestamp {
+        let longest = self.policy.max_span.map(|_| complete_until.minus(self.policy.window()));
+        longest.map_or(OLDEST, believed)
     }
 
     /// An event that was not there for the last sweep, and is not later than `resweep_over`, is not older than this.
@@ -133,17 +174,26 @@ impl Collector {
             _ if self.history_fails => [Kind::Live, Kind::Sweep, Kind::History],
             Kind::Live => [Kind::Sweep, Kind::History, Kind::Live],
             Kind::Sweep => [Kind::History, Kind::Live, Kind::Sweep],
-            Kind::History => [Kind::Live, Kind::Sweep, Kind::History],
+            Kind::History | Kind::Follow => [Kind::Live, Kind::Sweep, Kind::History],
         };
-        order.into_iter().find(|kind| self.walk(*kind).is_some_and(|walk| !walk.resting))
+        order
+            .into_iter()
+            .chain([Kind::Follow])
+            .find(|kind| self.walk(*kind).is_some_and(|walk| !walk.resting))
     }
 
     /// What must be remembered: everything that a coming request may show again.
     pub(super) fn prune_before(&self) -> i64 {
-        let Some(complete_until) = self.position.complete_until else { return i64::MIN };
+        // Without a filter every walk may show all that there ever was.
+        let is_filtered = self.policy.filter != TimeFilter::None;
+        let Some(complete_until) = self.position.complete_until.filter(|_| is_filtered) else {
+            return i64::MIN;
+        };
         let mut keep = self.sweep_since(complete_until);
         let ranges = self.position.history.iter().map(|range| range.from);
-        for from in ranges.chain(self.position.walks.iter().map(|walk| walk.since)) {
+        // What follows does not come back to where it began.
+        let windows = self.position.walks.iter().filter(|walk| walk.kind != Kind::Follow);
+        for from in ranges.chain(windows.map(|walk| walk.since)) {
             match from {
                 Some(from) => keep = keep.min(from),
                 None => return i64::MIN,

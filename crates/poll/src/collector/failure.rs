@@ -30,7 +30,7 @@ impl FloorSearch {
     }
 
     /// The start to ask for after `since` was refused; `to` is where the range ends.
-    fn later(&mut self, since: Timestamp, to: Timestamp) -> Timestamp {
+    pub(super) fn later(&mut self, since: Timestamp, to: Timestamp) -> Timestamp {
         self.refused = self.refused.max(Some(since));
         self.accepted = self.accepted.filter(|accepted| *accepted > since);
         let end = self.accepted.unwrap_or(to);
@@ -42,7 +42,7 @@ impl FloorSearch {
     }
 
     /// `since` was accepted, although `from` was wanted: the start to ask for instead, or none if it is the floor.
-    fn earlier(&mut self, from: Option<Timestamp>, since: Timestamp) -> Option<Timestamp> {
+    pub(super) fn earlier(&mut self, from: Option<Timestamp>, since: Timestamp) -> Option<Timestamp> {
         let refused = self.refused.filter(|refused| *refused < since).max(from)?;
         if since.since(refused) <= MARGIN {
             (self.accepted, self.step) = (None, Duration::ZERO);
@@ -58,8 +58,10 @@ impl Collector {
         let walk = &mut self.position.walks[at];
         walk.failures = walk.failures.saturating_add(1);
         match failure {
+            _ if walk.kind == Kind::Follow => self.fail_to_follow(at, failure, server_now),
             Failure::CursorUnknown if walk.cursor.is_some() => self.start_over(at, server_now),
             Failure::BeforeRetention => self.start_later(at, server_now),
+            Failure::TimedOut if !self.policy.has_windows() => {}
             Failure::TimedOut if walk.kind == Kind::History => self.halve(at),
             Failure::TimedOut => {
                 if self.is_long(at, server_now) {
@@ -162,6 +164,10 @@ impl Collector {
         let Some(since) = walk.since.filter(|since| Some(*since) > range.from) else { return true };
         if let Some(earlier) = self.floor.earlier(range.from, since) {
             walk.since = Some(earlier);
+            if self.policy.max_span.is_some() {
+                // What it no longer reaches is the next window's.
+                walk.until = walk.until.min(Some(earlier.plus(self.window)));
+            }
             return false;
         }
         let from = range.from.replace(since);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `begin` | which walk is due, where it starts, and what must be remembered for it |
 //! | `answer` | what a page changes: which records are new, what the first page settles, how a walk closes |
+//! | `follow` | one walk without an end, along the API's own cursors |
 //! | `failure` | what a failure changes: starting over, smaller windows, later starts |
 //! | `history` | the stretches that are still open, and the holes in them |
 //! | `clock` | whose time it is |
@@ -13,6 +14,7 @@ mod answer;
 mod begin;
 mod clock;
 mod failure;
+mod follow;
 mod history;
 mod start;
 
@@ -22,7 +24,7 @@ use pipeline::{Gap, Progress, RecordId, Seen, Timestamp, Wait};
 
 use crate::cursor::Cursor;
 use crate::edges;
-use crate::policy::{Policy, Start};
+use crate::policy::{Policy, Start, TimeFilter};
 use crate::position::{Identity, Kind, Position, VERSION, Walk};
 use clock::Clock;
 use failure::FloorSearch;
@@ -85,10 +87,27 @@ pub struct Request {
 pub struct Page<'a> {
     /// Identity and time of each record, in the order of the page.
     pub records: &'a [(RecordId, Option<Timestamp>)],
-    /// Where the next page begins; `None` is the explicit end.
-    pub next: Option<&'a Cursor>,
+    /// What follows it.
+    pub next: Onward<'a>,
     /// The answer's `Date`.
     pub server_time: Option<Timestamp>,
+}
+
+/// What follows a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward<'a> {
+    /// Nothing: the explicit end.
+    End,
+    /// Another page, which begins here.
+    Next(&'a Cursor),
+    /// Nothing for now; what comes begins here. The end, for whoever does not follow cursors for ever.
+    Later(&'a Cursor),
+}
+
+impl<'a> From<Option<&'a Cursor>> for Onward<'a> {
+    fn from(next: Option<&'a Cursor>) -> Self {
+        next.map_or(Self::End, Self::Next)
+    }
 }
 
 /// What a page brought.
@@ -102,6 +121,8 @@ pub struct Taken {
     pub duplicates: usize,
     /// Records that are known with other content.
     pub versions: usize,
+    /// The cursor that leads on was given before in this walk: paging goes round in a circle, or nowhere.
+    pub circle: bool,
 }
 
 /// Why a page could not be had.
@@ -164,11 +185,12 @@ impl Collector {
             Some(saved) => Position::read(saved, &identity)?,
             None => begin::first(identity, start, clock::believed(now)),
         };
+        position.adopt(policy.resume);
         // Processes take turns in what they ask for first, for they may live no longer than a page. It is saved before the
         // first request, so that one that dies of its request has had its turn.
         position.history_first = resume.is_some() && !position.history_first && !position.history.is_empty();
         let served = if position.history_first { Kind::Live } else { Kind::History };
-        let window = policy.history_window;
+        let window = policy.window();
         Ok(Self {
             policy,
             position,
@@ -228,13 +250,15 @@ impl Collector {
         match self.asked.and_then(|kind| self.walk(kind)) {
             Some(walk) => Step::Fetch(Request {
                 kind: walk.kind,
-                since: walk.since.map(|since| edges::since(since, self.policy.granularity)),
-                until: walk.until.map(edges::until),
+                since: self.lower_edge(walk),
+                until: self.upper_edge(walk),
                 cursor: walk.cursor.clone(),
             }),
             None => {
                 let duration = self.next_poll.map_or(Duration::ZERO, |due| due.since(now));
-                let nothing_open = self.position.history.is_empty() && self.position.walks.is_empty();
+                let is_open = |walk: &Walk| !walk.caught_up;
+                let nothing_open =
+                    self.position.history.is_empty() && !self.position.walks.iter().any(is_open);
                 Step::Wait(Wait { duration, caught_up: self.has_been_live && nothing_open })
             }
         }
@@ -250,11 +274,14 @@ impl Collector {
         if self.position.walks[at].began.is_some() || self.first_page(at, server_now, &mut taken.gaps) {
             self.note(at, page, server_now);
             match page.next {
-                None => self.close(at, page, server_now, now, &mut taken.gaps),
-                Some(_) if self.may_stop_early(at, page, seen) => {
+                _ if self.position.walks[at].kind == Kind::Follow => {
+                    taken.circle = self.follow(at, page.next, server_now, now);
+                }
+                Onward::Next(_) if self.may_stop_early(at, page, seen) || self.may_stop_behind(at, page) => {
                     self.close(at, page, server_now, now, &mut taken.gaps);
                 }
-                Some(next) => self.go_on(at, next, server_now),
+                Onward::Next(next) => taken.circle = self.go_on(at, next, server_now),
+                Onward::End | Onward::Later(_) => self.close(at, page, server_now, now, &mut taken.gaps),
             }
         }
         self.give_up_forgotten(server_now, &mut taken.gaps);
@@ -267,6 +294,16 @@ impl Collector {
         self.history_fails |= self.served == Kind::History;
         self.clock.hear(server_time, now);
         self.fail(at, failure, self.clock.estimate(now));
+    }
+
+    fn lower_edge(&self, walk: &Walk) -> Option<Timestamp> {
+        let since = walk.since.filter(|_| self.policy.filter != TimeFilter::None)?;
+        Some(edges::since(since, self.policy.granularity))
+    }
+
+    fn upper_edge(&self, walk: &Walk) -> Option<Timestamp> {
+        let until = walk.until.or(walk.horizon).filter(|_| self.policy.has_windows())?;
+        Some(edges::until(until, self.policy.granularity))
     }
 
     /// The walk whose page was asked for.

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::*;
 
 fn content_without(paths: &[&str], text: impl AsRef<[u8]>) -> u64 {
-    record_id(text.as_ref(), None, None, &Volatile::new(paths)).content
+    record_id(text.as_ref(), None, None, &Members::volatile(paths)).content
 }
 
 fn content(text: impl AsRef<[u8]>) -> u64 {
@@ -32,7 +32,7 @@ fn the_same_json_has_the_same_content() {
         &[r#""\ud800\ud83d\ude00""#, r#""\uD800😀""#],
     ] {
         for text in texts {
-            assert!(canonical_hash(text.as_bytes(), &Volatile::default()).is_some(), "{text}");
+            assert!(canonical_hash(text.as_bytes(), &Members::default()).is_some(), "{text}");
             assert_eq!(content(text), content(texts[0]), "{text}");
         }
     }
@@ -113,7 +113,7 @@ fn text_that_is_not_json_is_told_apart_byte_by_byte() {
     let texts: Vec<_> = words.split_ascii_whitespace().map(str::as_bytes).chain(rest).collect();
     let mut hashes = HashMap::new();
     for text in texts {
-        assert_eq!(canonical_hash(text, &Volatile::default()), None, "{}", text.escape_ascii());
+        assert_eq!(canonical_hash(text, &Members::default()), None, "{}", text.escape_ascii());
         assert_eq!(hashes.insert(content(text), text), None, "{}", text.escape_ascii());
     }
     assert_ne!(content(b"\"\xed\xa0\x80\""), content(r#""\ud800""#));
@@ -126,7 +126,7 @@ fn quotes_backslashes_and_control_characters_do_not_stand_for_themselves_in_stri
         let mut text = *b"\"xxxxxxxxxxxxxxxxxxxx\"";
         text[1 + at] = byte;
         let plain = byte >= b' ' && byte != b'"' && byte != b'\\';
-        let is_json = canonical_hash(&text, &Volatile::default()).is_some();
+        let is_json = canonical_hash(&text, &Members::default()).is_some();
         assert_eq!(is_json, plain, "byte {byte} at {at}");
     }
 }
@@ -137,7 +137,7 @@ fn text_that_is_nested_too_deep_is_hashed_as_bytes() {
     assert_eq!(content(nested(64, "")), content(nested(64, " ")));
     assert_ne!(content(nested(65, "")), content(nested(65, " ")));
     let objects = format!("{}1{}", r#"{"a":"#.repeat(65), "}".repeat(65));
-    assert_eq!(canonical_hash(objects.as_bytes(), &Volatile::default()), None);
+    assert_eq!(canonical_hash(objects.as_bytes(), &Members::default()), None);
     content("[".repeat(1_000_000));
     content(r#"{"a":"#.repeat(1_000_000));
 }
@@ -175,7 +175,7 @@ fn collection_08_content_is_compared_without_volatile_paths() {
 
 #[test]
 fn an_id_is_its_text_and_the_content_where_there_is_none() {
-    let none = Volatile::default();
+    let none = Members::default();
     let time = Timestamp::from_millis(1_795_165_523_999);
     let id = record_id(b"{}", Some("50000001"), Some(time), &none);
     assert_eq!(id, RecordId { second: 1_795_165_523, native: 0x742b_3449_b260_991c, content: content("{}") });
@@ -388,7 +388,7 @@ proptest! {
     #[test]
     fn however_it_is_written_the_content_is_the_same(json in any_json(), one in any_dice(), other in any_dice()) {
         let (one, other) = (written(&json, &one), written(&json, &other));
-        prop_assert!(canonical_hash(one.as_bytes(), &Volatile::default()).is_some());
+        prop_assert!(canonical_hash(one.as_bytes(), &Members::default()).is_some());
         prop_assert_eq!(content(&one), content(&other), "{}\n{}", one, other);
     }
 
@@ -427,7 +427,7 @@ proptest! {
         let at = at % bytes.len();
         if cut { bytes.truncate(at) } else { bytes[at] = byte }
         let valid = str::from_utf8(&bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
-        prop_assert_eq!(canonical_hash(&bytes, &Volatile::default()).is_some(), valid, "{}", bytes.escape_ascii());
+        prop_assert_eq!(canonical_hash(&bytes, &Members::default()).is_some(), valid, "{}", bytes.escape_ascii());
     }
 
     #[test]
@@ -437,6 +437,6 @@ proptest! {
     ][..]), 0..12)) {
         let text = tokens.concat();
         let valid = serde_json::from_str::<IgnoredAny>(&text).is_ok();
-        prop_assert_eq!(canonical_hash(text.as_bytes(), &Volatile::default()).is_some(), valid, "{}", text);
+        prop_assert_eq!(canonical_hash(text.as_bytes(), &Members::default()).is_some(), valid, "{}", text);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pipeline::{RecordId, Timestamp};
+use poll::position::Kind;
 use poll::{Cursor, Failure, Request};
 
 pub(crate) const SECOND: i64 = 1000;
@@ -59,6 +60,21 @@ pub(crate) struct Habits {
     pub(crate) keeps: Option<(i64, bool)>,
     /// Windows longer than this time out.
     pub(crate) times_out_over: Option<i64>,
+    /// Windows longer than this are refused, and so are those without a beginning.
+    pub(crate) refuses_over: Option<i64>,
+    pub(crate) edges: Edges,
+    /// Behind the last page there is a cursor for what arrives later.
+    pub(crate) feeds: bool,
+}
+
+/// Which edges a request may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edges {
+    None,
+    Since,
+    Both,
+    /// Neither may be missing.
+    BothAlways,
 }
 
 /// How the time filter reads its edges.
@@ -76,7 +92,7 @@ pub(crate) enum Grain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Fails(Failure),
-    /// Only requests with an upper edge fail.
+    /// Only requests for history fail.
     HistoryFails(Failure),
     /// There is always a next page.
     Endless,
@@ -107,6 +123,8 @@ struct Issued {
 pub(crate) struct Answer {
     pub(crate) records: Vec<(RecordId, Option<Timestamp>)>,
     pub(crate) next: Option<Cursor>,
+    /// What [`Answer::next`] leads to comes later.
+    pub(crate) later: bool,
     pub(crate) date: Option<Timestamp>,
 }
 
@@ -147,11 +165,24 @@ impl Api {
         for fault in faults {
             match *fault {
                 Fault::Fails(failure) => return Err((failure, None)),
-                Fault::HistoryFails(failure) if request.until.is_some() => return Err((failure, date)),
+                Fault::HistoryFails(failure) if request.kind == Kind::History => return Err((failure, date)),
                 Fault::ForgetsCursors if request.cursor.is_some() => {
                     return Err((Failure::CursorUnknown, date));
                 }
                 _ => {}
+            }
+        }
+        match self.habits.edges {
+            Edges::None => assert_eq!((request.since, request.until), (None, None)),
+            Edges::Since => assert_eq!(request.until, None),
+            Edges::Both => {}
+            Edges::BothAlways => assert!(request.until.is_some() && request.since < request.until),
+        }
+        if let Some(most) = self.habits.refuses_over {
+            let to = request.until.map_or(now, Timestamp::as_millis);
+            let from = request.since.expect("such an API is asked for windows").as_millis();
+            if to - from > most {
+                return Err((Failure::Other, date));
             }
         }
         let kept_from = self.habits.keeps.map(|(kept, _)| now - kept);
@@ -225,10 +256,12 @@ impl Api {
         self.shown.extend(records.iter().map(|(id, _)| *id));
         let endless = faults.contains(&Fault::Endless);
         let ends_empty = self.habits.ends_empty && !records.is_empty();
-        let next = (more || endless || ends_empty).then(|| {
+        let later = self.habits.feeds && !more && !endless && !ends_empty;
+        let next = (more || endless || ends_empty || later).then(|| {
             let first = cursor.as_ref().map_or(self.issued.len(), |(_, issued)| issued.first);
             let wrong = match &cursor {
-                Some(_) if faults.contains(&Fault::Circle) => Some(first),
+                // What follows for ever would read again what it may have forgotten.
+                Some(_) if faults.contains(&Fault::Circle) && !self.habits.feeds => Some(first),
                 Some((number, _)) if faults.contains(&Fault::SameCursor) => Some(*number),
                 _ => None,
             };
@@ -240,7 +273,7 @@ impl Api {
             let json = if self.habits.text_cursors { format!("\"c-{number}\"") } else { number.to_string() };
             Cursor::from_json(&json).unwrap()
         });
-        Answer { records, next, date }
+        Answer { records, next, later, date }
     }
 
     fn passes(&self, time: i64, request: &Request) -> bool {

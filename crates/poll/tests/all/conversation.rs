@@ -74,7 +74,7 @@ impl Conversation {
 
     fn answers(&mut self, records: &[Found], seen: &[Seen], next: Option<&str>) -> Taken {
         let next = next.map(|json| Cursor::from_json(json).unwrap());
-        let page = Page { records, next: next.as_ref(), server_time: Some(self.now) };
+        let page = Page { records, next: next.as_ref().into(), server_time: Some(self.now) };
         self.collector.page(&page, seen, self.now)
     }
 

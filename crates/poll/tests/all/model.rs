@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use poll::{Failure, Granularity, Order, Policy, Start};
+use poll::{Failure, Granularity, Order, Policy, Resume, Start, TimeFilter};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use proptest::{collection, option};
 
-use crate::api::{Api, DAY, Fault, Grain, HOUR, Habits, MINUTE, Record, SECOND};
+use crate::api::{Api, DAY, Edges, Fault, Grain, HOUR, Habits, MINUTE, Record, SECOND};
 use crate::oracle::Oracle;
 use crate::world::{Happening, World};
 use pipeline::Timestamp;
@@ -62,9 +62,65 @@ fn habits() -> impl Strategy<Value = Habits> {
                 cursor_life,
                 keeps,
                 times_out_over,
+                refuses_over: None,
+                edges: Edges::Both,
+                feeds: false,
             }
         },
     )
+}
+
+/// APIs that can do less than be asked for windows, or more.
+fn kind() -> impl Strategy<Value = (Edges, Option<i64>, i64, bool)> {
+    let edges = prop_oneof![
+        4 => Just(Edges::Both),
+        1 => Just(Edges::None),
+        1 => Just(Edges::Since),
+        2 => Just(Edges::BothAlways),
+    ];
+    let refuses_over = option::weighted(0.3, prop_oneof![Just(9 * DAY), Just(30 * DAY)]);
+    (edges, refuses_over, prop_oneof![Just(0), Just(2 * MINUTE)], prop::bool::weighted(0.2))
+}
+
+/// Makes the API one of that kind, and the policy that of somebody who knows.
+fn of_kind(
+    (mut habits, mut policy): (Habits, Policy),
+    (edges, refuses_over, settle, feeds): (Edges, Option<i64>, i64, bool),
+) -> (Habits, Policy) {
+    habits.edges = edges;
+    policy.filter = match edges {
+        Edges::None => TimeFilter::None,
+        Edges::Since => TimeFilter::Since,
+        Edges::Both => TimeFilter::Window,
+        Edges::BothAlways => TimeFilter::Closed { settle: World::duration(settle) },
+    };
+    if edges == Edges::None && habits.newest_first {
+        habits.by_time = true;
+    }
+    if !matches!(edges, Edges::Both) {
+        // Nothing makes a window smaller, or its first one is long by a wrong clock.
+        habits.times_out_over = None;
+    }
+    if habits.grain == Grain::Second && matches!(edges, Edges::BothAlways | Edges::Since) {
+        policy.granularity = Granularity::Second;
+    }
+    if matches!(edges, Edges::Both | Edges::BothAlways) && policy.retention.is_some() && !feeds {
+        habits.refuses_over = refuses_over;
+        policy.max_span = refuses_over.map(World::duration);
+    }
+    if feeds && edges != Edges::BothAlways {
+        habits = Habits {
+            newest_first: false,
+            by_time: false,
+            offsets: false,
+            ends_empty: false,
+            times_out_over: None,
+            feeds: true,
+            ..habits
+        };
+        (policy.order, policy.resume) = (Order::Unordered, Resume::Cursor);
+    }
+    (habits, policy)
 }
 
 /// Sizes are small, so that rare coincidences are frequent.
@@ -79,7 +135,7 @@ fn policy(habits: Habits) -> impl Strategy<Value = (Habits, Policy)> {
             // An API that leaves out whole days without a word must be known to do so.
             let exclusive_days = habits.grain == Grain::Day && !habits.since_includes;
             let granularity =
-                if exclusive_days || known == 3 { Granularity::Day } else { Granularity::Second };
+                if exclusive_days || known == 3 { Granularity::Day } else { Granularity::Unknown };
             let retention = habits.keeps.map(|(keeps, _)| match (known, habits.keeps) {
                 // What the API refuses, we find out.
                 (0, Some((_, true))) => keeps + 20 * DAY,
@@ -198,7 +254,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let offset =
         prop_oneof![4 => Just(0), 2 => -2 * HOUR..2 * HOUR, 1 => Just(-400 * DAY), 1 => Just(400 * DAY)];
     (
-        habits().prop_flat_map(policy),
+        (habits().prop_flat_map(policy), kind()).prop_map(|(known, kind)| of_kind(known, kind)),
         start,
         offset,
         any::<u64>(),
@@ -229,7 +285,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             let restarts = happenings.iter().any(|(_, happening)| may_restart(happening));
             happenings.retain(|(at, h)| !is_no_date(h) || !is_wrong || !restarts && *at > MINUTE);
             let mut offset = offset;
-            if habits.times_out_over.is_some() {
+            if habits.times_out_over.is_some() || habits.refuses_over.is_some() {
                 // By a clock that is days behind, the first window is too long for such an API to answer.
                 offset = offset.clamp(-2 * HOUR, 2 * HOUR);
                 for (_, happening) in &mut happenings {
@@ -249,6 +305,9 @@ fn play(scenario: &Scenario) {
     (oracle.overlap, oracle.resweep_over) = (millis(policy.overlap), millis(policy.resweep_over));
     (oracle.resweep_every, oracle.poll_interval) =
         (millis(policy.resweep_every), millis(policy.poll_interval));
+    if let TimeFilter::Closed { settle } = policy.filter {
+        oracle.settle = Some(millis(settle));
+    }
     oracle.keeps = habits.keeps.map(|(keeps, _)| keeps.min(policy.retention.map_or(keeps, millis)));
     oracle.whole_days = policy.granularity == Granularity::Day;
     match start {

@@ -48,6 +48,8 @@ pub(crate) struct Oracle {
     pub(crate) resweep_over: i64,
     pub(crate) resweep_every: i64,
     pub(crate) poll_interval: i64,
+    /// So much of the newest is not asked for, nor what is dated in the future; none: all is.
+    pub(crate) settle: Option<i64>,
     /// How long the API keeps, by what the policy says and by what it does: the shorter.
     pub(crate) keeps: Option<i64>,
     /// Filters name days, and may leave out the one that they name.
@@ -82,6 +84,7 @@ impl Oracle {
             resweep_over: 0,
             resweep_every: 0,
             poll_interval: MINUTE,
+            settle: None,
             keeps: None,
             whole_days: false,
             gaps: Vec::new(),
@@ -191,6 +194,7 @@ impl Oracle {
                 && record.visible <= complete_until - 5 * SECOND;
             let by_sweep =
                 record.lag() <= self.resweep_over - 5 * SECOND && record.visible <= swept_until - 5 * SECOND;
+            let by_sweep = by_sweep && (self.settle.is_none() || record.time <= swept_until);
             if (by_live || by_sweep)
                 && self.is_asked_for(record)
                 && !claim.is_open(record.time)
@@ -214,7 +218,7 @@ impl Oracle {
         let claim = Claim::read(position);
         assert_eq!(claim.open, [], "caught up with open history");
         assert!(
-            claim.complete_until >= Some(self.opened.div_euclid(SECOND) * SECOND),
+            claim.complete_until >= Some(self.opened.div_euclid(SECOND) * SECOND - self.settle.unwrap_or(0)),
             "caught up without a walk"
         );
     }
@@ -228,10 +232,12 @@ impl Oracle {
             }
             self.next_visible += 1;
             let late = record.lag() > self.overlap - 5 * SECOND;
+            let is_ahead = self.settle.is_some() && record.time > record.visible;
             // Far events of the future lie behind the upper edge of history, and before the live window they lie never.
             if record.visible > self.calm_from
                 && now > self.calm_from + patience
                 && !late
+                && !is_ahead
                 && self.is_asked_for(record)
             {
                 assert!(
@@ -258,6 +264,7 @@ impl Oracle {
         self.judge_claim(&claim, &self.safe, "delivered");
         for record in &self.records {
             let in_time = record.lag() <= self.resweep_over - 5 * SECOND && record.visible <= calm;
+            let in_time = in_time && self.settle.is_none_or(|settle| record.time <= calm - settle);
             if in_time && self.is_asked_for(record) {
                 assert!(
                     self.has(record, &self.safe) || self.is_in_gap(record.time),

@@ -494,7 +494,7 @@ fn collection_05_one_new_record_keeps_it_going() {
     talk.asks();
     let page = [record(6, ago(&talk, HOUR)), record(5, ago(&talk, HOUR))];
     let cursor = Cursor::from_json("2").unwrap();
-    let page = Page { records: &page, next: Some(&cursor), server_time: Some(talk.now) };
+    let page = Page { records: &page, next: poll::Onward::Next(&cursor), server_time: Some(talk.now) };
     talk.collector.page(&page, &[Seen::Known, Seen::NewVersion], talk.now);
     assert_eq!(talk.asks().cursor, Some(cursor));
 }
@@ -760,7 +760,7 @@ fn collection_09_a_start_counted_by_a_wrong_clock_is_counted_by_the_apis() {
         while talk.complete_until() != Some(right) {
             let Step::Fetch(request) = talk.collector.step(wrong) else { panic!("the live tail is due") };
             first = first.or(request.since);
-            let page = Page { records: &[], next: None, server_time: Some(right) };
+            let page = Page { records: &[], next: poll::Onward::End, server_time: Some(right) };
             talk.collector.page(&page, &[], wrong);
         }
         assert_eq!(talk.position()["start"], "2026-11-13T10:00:00.000Z", "by {wrong}");
@@ -1073,7 +1073,7 @@ fn our_clock_may_be_set_back_or_forward_while_it_waits() {
                     break;
                 }
                 Step::Fetch(_) => {
-                    let page = Page { records: &[], next: None, server_time: Some(right) };
+                    let page = Page { records: &[], next: poll::Onward::End, server_time: Some(right) };
                     let taken = talk.collector.page(&page, &[], ours);
                     assert_eq!(taken.gaps, []);
                     polls += 1;
@@ -1089,7 +1089,7 @@ fn our_clock_may_be_set_back_or_forward_while_it_waits() {
 fn a_date_that_was_wrong_once_does_no_lasting_harm() {
     let mut talk = Conversation::caught_up(Policy::default());
     talk.polls();
-    let page = Page { records: &[], next: None, server_time: Some(at("2035-01-01")) };
+    let page = Page { records: &[], next: poll::Onward::End, server_time: Some(at("2035-01-01")) };
     talk.collector.page(&page, &[], talk.now);
     for _ in 0..5 {
         while let Step::Fetch(_) = talk.collector.step(talk.now) {

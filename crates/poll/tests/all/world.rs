@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pipeline::{Position, Progress, RecordId, Seen, Timestamp};
 use poll::position::Kind;
-use poll::{Collector, Failure, Identity, Page, Policy, Request, Start, Step};
+use poll::{Collector, Failure, Identity, Onward, Page, Policy, Request, Start, Step};
 
 use crate::api::{Api, Fault, MINUTE, SECOND, millis};
 use crate::oracle::Oracle;
@@ -239,8 +239,11 @@ impl World {
                 self.backoff = 0;
                 let ids: Vec<RecordId> = answer.records.iter().map(|(id, _)| *id).collect();
                 let seen: Vec<Seen> = ids.iter().map(|id| self.seen(id)).collect();
-                let page =
-                    Page { records: &answer.records, next: answer.next.as_ref(), server_time: answer.date };
+                let next = match &answer.next {
+                    Some(next) if answer.later => Onward::Later(next),
+                    next => next.as_ref().into(),
+                };
+                let page = Page { records: &answer.records, next, server_time: answer.date };
                 let taken = self.collector.page(&page, &seen, self.ours());
                 let new: Vec<RecordId> = taken.deliver.iter().map(|index| ids[*index as usize]).collect();
                 self.log(|_| {

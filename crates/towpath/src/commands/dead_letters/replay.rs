@@ -161,7 +161,7 @@ fn mapped_again(
     origin: &Arc<Origin>,
     view: &Arc<View>,
 ) -> Result<(EventBatch, usize), String> {
-    let transform = connectors::transform_of(&origin.kind, view)
+    let transform = connectors::transform_of(origin, view)
         .ok_or_else(|| format!("this release has no source of type {}", origin.kind))?
         .map_err(|error| error.to_string())?;
     let mut events = EventWriter::default();

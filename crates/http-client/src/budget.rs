@@ -1,15 +1,12 @@
-//! Requests of one credential: what Postman counts together is spent together, whichever sources it is for.
+//! Requests of one credential: what an API counts together is spent together, whichever sources it is for.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http_client::RateLimiter;
-
-use crate::account::locked;
-use crate::config::PostmanSettings;
+use crate::rate_limit::RateLimiter;
 
 /// The budgets of a process, one for each key at each place. Sources that are given the same [`Budgets`] share the
 /// budget of their key.
@@ -21,22 +18,22 @@ pub struct Budgets {
 }
 
 /// One rate limiter, and one request at a time.
-pub(crate) struct Budget {
+pub struct Budget {
     limiter: Mutex<RateLimiter>,
     /// Held while a request is under way.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Budgets {
-    /// The budget of these settings' key. The lowest of the ceilings that sources were given holds for all of them.
+    /// The budget of a credential at a place, such as its origin. The lowest of the ceilings that were asked for holds for
+    /// all.
     ///
-    /// It stays theirs when the key's file holds another key later: that is mostly the same user's, whose limit it is.
-    pub(crate) fn of(&self, settings: &PostmanSettings) -> Arc<Budget> {
-        let place = (settings.place(), self.hasher.hash_one(settings.api_key.expose()));
-        let ceiling = settings.requests_per_minute;
+    /// It stays theirs when the credential is replaced later: that is mostly the same user's, whose limit it is.
+    pub fn of(&self, place: &str, credential: &str, per_minute: NonZeroU32) -> Arc<Budget> {
+        let key = (place.to_owned(), self.hasher.hash_one(credential));
         let mut known = locked(&self.known);
-        let budget = known.entry(place).or_insert_with(|| Arc::new(Budget::new(ceiling))).clone();
-        budget.limiter().lower_ceiling(ceiling);
+        let budget = known.entry(key).or_insert_with(|| Arc::new(Budget::new(per_minute))).clone();
+        budget.limiter().lower_ceiling(per_minute);
         budget
     }
 }
@@ -52,13 +49,19 @@ impl Budget {
         Self { limiter: Mutex::new(RateLimiter::new(per_minute)), turn: tokio::sync::Mutex::default() }
     }
 
-    pub(crate) fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
+    /// When the next request may go out.
+    pub fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
         locked(&self.limiter)
     }
 
     /// Waits until no other request is under way; the next may begin when the guard is dropped. Those who wait get
     /// their turn in the order in which they came.
-    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
     }
+}
+
+/// Every value behind these locks is whole at any moment, so a panic elsewhere does not spoil it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

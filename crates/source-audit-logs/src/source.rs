@@ -1,0 +1,396 @@
+//! One stream of audit records: [`AuditLogsSource`].
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http_client::Answer;
+use pipeline::{
+    Next, Origin, Position, Progress, RawBatch, RawRecord, RecordId, SeenIds, Source, SourceError,
+    SourceStatus, StoreError, Wait,
+};
+use poll::{Collector, Cursor, Onward, OpenError, Step};
+
+use crate::account::Account;
+use crate::api::Api;
+use crate::page::{Asked, Page, Reader};
+use crate::refusal::Refusal;
+use crate::verdict::{self, Then, Verdict};
+
+/// A page of fewer records says nothing about whether `id` and `time` are described rightly.
+const TELLING: usize = 3;
+
+/// Collects one audit log, as described.
+pub struct AuditLogsSource {
+    pub(crate) account: Arc<Account>,
+    origin: Arc<Origin>,
+    pub(crate) reader: Reader,
+    open: Option<Open>,
+    /// Records asked for in one page; halved when a page passes the cap.
+    size: usize,
+    /// The credential whose tenant is known to be the position's.
+    tenant_checked: Option<u64>,
+    pub(crate) proven: Proven,
+    /// Where the last page led, and the ids of its records.
+    last: Option<(Cursor, Vec<RecordId>)>,
+    /// What is to be said before anything else is asked for.
+    complaint: Option<String>,
+    versions: u64,
+    duplicates: u64,
+}
+
+/// What of the description has fitted an answer of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Proven {
+    page: bool,
+    id: bool,
+    time: bool,
+}
+
+struct Open {
+    collector: Collector,
+    seen: Arc<dyn SeenIds>,
+}
+
+impl AuditLogsSource {
+    /// A stream with the name that it has in the configuration; to be opened.
+    pub fn new(name: &str, account: Arc<Account>) -> Self {
+        let origin = Origin {
+            source: name.into(),
+            kind: "audit_logs".into(),
+            dataset: dataset(name).into(),
+            labels: account.wiring.labels.clone(),
+        };
+        Self {
+            origin: Arc::new(origin),
+            reader: Reader::new(&account.settings.api),
+            open: None,
+            size: largest_page(&account.settings.api),
+            tenant_checked: None,
+            proven: Proven::default(),
+            last: None,
+            complaint: None,
+            versions: 0,
+            duplicates: 0,
+            account,
+        }
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.account.settings.api
+    }
+
+    /// Asks for a page of at most `size` records. An answer that means something else than a page is a verdict.
+    pub(crate) async fn fetch(&self, request: &poll::Request, size: usize) -> Result<Answer, Verdict> {
+        let cap = self.account.wiring.page_bytes;
+        let sent =
+            self.account.send(self.api().request(&self.account.settings.url, request, size, cap)).await;
+        let hidden = self.account.hidden();
+        let answer = sent.map_err(|no_answer| verdict::of_no_answer(no_answer, &hidden))?;
+        match Refusal::read(&answer, &self.api().errors, &hidden) {
+            None => Ok(answer),
+            Some(refusal) => {
+                let paged = request.cursor.is_some();
+                Err(verdict::of_refusal(refusal, answer.date, paged, self.account.wait()))
+            }
+        }
+    }
+
+    /// Takes an answer apart, and holds it against the description.
+    pub(crate) fn read(&self, answer: Answer, request: &poll::Request, size: usize) -> Result<Page, Verdict> {
+        let server_time = answer.date;
+        let secret = self.account.secret_parameter();
+        let url = &self.account.settings.url;
+        let asked = Asked { request, size, url, secret: secret.as_deref() };
+        let page = self
+            .reader
+            .read(self.api(), answer.body, &answer.headers, asked)
+            .map_err(|error| verdict::of_unreadable(error, server_time, self.proven.page))?;
+        match self.doubt(&page) {
+            None => Ok(page),
+            Some(doubt) => Err(Verdict {
+                failure: Some(poll::Failure::Other),
+                server_time,
+                then: Then::Fail(verdict::wrong_description(doubt)),
+            }),
+        }
+    }
+
+    /// What is hardly described rightly, as long as no page has shown otherwise.
+    fn doubt(&self, page: &Page) -> Option<String> {
+        let count = page.records.len();
+        if count < TELLING {
+            return None;
+        }
+        let listed = |paths: &[poll::Path]| {
+            paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+        };
+        let api = self.api();
+        if !self.proven.id && !api.id.is_empty() {
+            let names = listed(&api.id);
+            if page.with_id == 0 {
+                return Some(format!(
+                    "`id` is {names}, but none of the {count} records of a page has that; `content` is for records without ids"
+                ));
+            }
+            let ids: HashSet<u64> = page.identities.iter().map(|(id, _)| id.native).collect();
+            let contents: HashSet<u64> = page.identities.iter().map(|(id, _)| id.content).collect();
+            if page.with_id == count && ids.len() == 1 && contents.len() > 1 {
+                return Some(format!(
+                    "`id` is {names}, but all {count} records of a page have the same there"
+                ));
+            }
+        }
+        if !self.proven.time && page.identities.iter().all(|(_, time)| time.is_none()) {
+            let names = listed(&api.time);
+            return Some(format!(
+                "`time` is {names}, but of none of the {count} records of a page a time can be read there"
+            ));
+        }
+        None
+    }
+
+    /// A page with the very records of the one that led to it, and that leads on: the API does not heed what it is sent.
+    fn same_again(&self, page: &Page, request: &poll::Request, ids: &[RecordId]) -> Option<Verdict> {
+        let (led_to, before) = self.last.as_ref()?;
+        let goes_on = matches!(page.onward(), Onward::Next(_));
+        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(led_to) || before != ids {
+            return None;
+        }
+        let key = self.api().paging.key();
+        let error = format!(
+            "the next page is the same as the one before it: the API does not heed what `{key}` sends it; its window is \
+             read again"
+        );
+        Some(Verdict {
+            failure: Some(poll::Failure::CursorUnknown),
+            server_time: None,
+            then: Then::Fail(verdict::transient(error)),
+        })
+    }
+
+    /// What a page has shown to be described rightly.
+    fn learn(&mut self, page: &Page) {
+        self.proven.page = true;
+        self.proven.time |= page.identities.iter().any(|(_, time)| time.is_some());
+        let ids: HashSet<u64> = page.identities.iter().map(|(id, _)| id.native).collect();
+        self.proven.id |= page.with_id > 0 && ids.len() > 1;
+    }
+
+    /// Carries a verdict out.
+    pub(crate) fn conclude(&mut self, verdict: Verdict) -> Result<Next, SourceError> {
+        let now = self.account.time();
+        if let (Some(failure), Some(open)) = (verdict.failure, &mut self.open) {
+            open.collector.failed(failure, verdict.server_time, now);
+        }
+        let again = |duration| Ok(Next::Wait(Wait { duration, caught_up: false }));
+        match verdict.then {
+            Then::Wait(duration) => again(duration),
+            Then::RateLimited => {
+                // The limiter has read the headers; what is said in another way it must be told.
+                if self.account.wait().is_zero() {
+                    self.account.limit_reached();
+                }
+                again(self.account.wait())
+            }
+            Then::Quota(error) => {
+                self.account.quota_exhausted();
+                Err(error)
+            }
+            Then::OtherCredential(_) if self.account.refused() => again(Duration::ZERO),
+            Then::SmallerPages(error) => {
+                if self.size == 1 || self.api().page_size.is_none() {
+                    return Err(verdict::record_too_large(error.into()));
+                }
+                self.size = (self.size / 2).max(1);
+                Err(error)
+            }
+            Then::OtherCredential(error) | Then::Fail(error) => Err(error),
+        }
+    }
+
+    /// Refuses a credential of another tenant before anything of it is handed out. The first record that names its tenant
+    /// tells; one log may hold records of others, so one known name on the page is enough, and only the first page with
+    /// names after the start or a change of credential is looked at.
+    fn check_tenant(&mut self, page: &Page) -> Result<(), SourceError> {
+        let generation = self.account.generation();
+        let Some(path) = self.account.settings.api.tenant.as_ref() else { return Ok(()) };
+        if self.tenant_checked == Some(generation) {
+            return Ok(());
+        }
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let mut refused = None;
+        for tenant in page.values(path) {
+            match open.collector.set_tenant(&tenant) {
+                Ok(()) => {
+                    self.tenant_checked = Some(generation);
+                    return Ok(());
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match refused {
+            Some(error) => Err(cannot_open(&self.origin.source, error)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for AuditLogsSource {
+    async fn open(
+        &mut self,
+        resume: Option<Position>,
+        seen: Arc<dyn SeenIds>,
+    ) -> Result<Progress, SourceError> {
+        let settings = &self.account.settings;
+        let now = self.account.time();
+        let policy = settings.policy.clone();
+        let collector = Collector::open(policy, settings.identity(), settings.start, resume.as_ref(), now)
+            .map_err(|error| cannot_open(&self.origin.source, error))?;
+        if self.account.compare_start()
+            && let Some(held) = collector.other_start(settings.start, now)
+        {
+            let name = &*self.origin.source;
+            tracing::warn!(
+                source = name,
+                configured = settings.start_text,
+                holds = %held,
+                remedy = format!(
+                    "`towpath checkpoint reset {name}` collects from the new start, and repeats what was delivered"
+                ),
+                "`start` was changed and has no effect: it counts at the first run only"
+            );
+        }
+        let progress = collector.progress();
+        self.open = Some(Open { collector, seen });
+        self.tenant_checked = None;
+        (self.last, self.complaint) = (None, None);
+        self.size = largest_page(&self.account.settings.api);
+        Ok(progress)
+    }
+
+    async fn next(&mut self) -> Result<Next, SourceError> {
+        if let Some(complaint) = self.complaint.take() {
+            return Err(verdict::transient(complaint));
+        }
+        let now = self.account.time();
+        let Some(open) = &mut self.open else { return Err(not_open()) };
+        // Asked again after a cancelled call, it says the same.
+        let request = match open.collector.step(now) {
+            Step::Wait(wait) => return Ok(Next::Wait(wait)),
+            Step::Fetch(request) => request,
+        };
+        let size = self.size;
+        let answer = match self.fetch(&request, size).await {
+            Ok(answer) => answer,
+            Err(verdict) => return self.conclude(verdict),
+        };
+        let (collected_at, server_time) = (self.account.time(), answer.date);
+        let page = match self.read(answer, &request, size) {
+            Ok(page) => page,
+            Err(verdict) => return self.conclude(verdict),
+        };
+        let ids: Vec<RecordId> = page.identities.iter().map(|(id, _)| *id).collect();
+        if let Some(again) = self.same_again(&page, &request, &ids) {
+            return self.conclude(again);
+        }
+        let Some(open) = &self.open else { return Err(not_open()) };
+        let seen = open.seen.lookup(&ids).await.map_err(store_refused)?;
+
+        // From here on nothing waits, so a cancelled call has changed nothing.
+        self.check_tenant(&page)?;
+        self.learn(&page);
+        let key = self.api().paging.key();
+        let Some(open) = &mut self.open else { return Err(not_open()) };
+        let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
+        let taken = open.collector.page(&found, &seen, collected_at);
+        if taken.circle {
+            self.complaint = Some(format!(
+                "paging goes round in a circle: what `{key}` finds was found before in this walk; its window is read again"
+            ));
+        }
+        let records = taken.deliver.iter().map(|index| {
+            let index = *index as usize;
+            RawRecord { span: page.records[index].clone(), id: ids[index] }
+        });
+        let records = records.collect();
+        self.versions += taken.versions as u64;
+        self.duplicates += taken.duplicates as u64;
+        if page.body.len() * 2 <= self.account.wiring.page_bytes {
+            self.size = self.size.saturating_mul(2).min(largest_page(&self.account.settings.api));
+        }
+        self.last = match page.onward() {
+            Onward::Next(next) => Some((next.clone(), ids)),
+            Onward::End | Onward::Later(_) => None,
+        };
+        let progress = open.collector.progress();
+        let batch = RawBatch {
+            origin: self.origin.clone(),
+            collected_at,
+            body: page.body,
+            records,
+            gaps: taken.gaps,
+        };
+        Ok(Next::Page { batch, progress })
+    }
+
+    fn status(&self) -> SourceStatus {
+        let collector = self.open.as_ref().map(|open| open.collector.status());
+        SourceStatus {
+            complete_until: collector.as_ref().and_then(|status| status.complete_until),
+            walks: collector.map(|status| status.walks).unwrap_or_default(),
+            rate_limit_remaining: self.account.remaining(),
+            versions: self.versions,
+            duplicates: self.duplicates,
+            requests: self.account.requests(),
+        }
+    }
+
+    async fn check(&mut self) -> Result<String, SourceError> {
+        self.prove().await
+    }
+}
+
+/// What the records of a source of that name are: `acme.audit` of `acme`. It is part of every event's id, so another name makes
+/// other events.
+pub fn dataset(name: &str) -> String {
+    format!("{}.audit", name.replace('-', "_"))
+}
+
+/// The described size; without one it is not known how many records a page has.
+fn largest_page(api: &Api) -> usize {
+    api.page_size.as_ref().map_or(usize::MAX, |(_, size)| *size)
+}
+
+fn cannot_open(name: &str, error: OpenError) -> SourceError {
+    let remedy = match &error {
+        OpenError::Other { .. } => format!(
+            "this source collects from another place or tenant than before: give it another name or `data_dir`, or start it \
+             afresh with `towpath checkpoint reset {name}`"
+        ),
+        OpenError::Newer(_) => "use the newer Towpath that saved the position".to_owned(),
+        OpenError::Unreadable(_) | OpenError::Nonsense(_) => format!(
+            "correct the saved position with `towpath checkpoint set {name}`, or start afresh with `towpath checkpoint \
+             reset {name}`"
+        ),
+    };
+    SourceError::Fatal { remedy, source: error.into() }
+}
+
+fn not_open() -> SourceError {
+    SourceError::PositionLost("the source was not opened".into())
+}
+
+/// A disk that refuses may heal; everything else needs a person.
+fn store_refused(error: StoreError) -> SourceError {
+    match error {
+        error @ StoreError::Io { .. } => verdict::transient(error),
+        error => SourceError::Fatal {
+            remedy: "see to the data directory: the records that were delivered cannot be looked up"
+                .to_owned(),
+            source: error.into(),
+        },
+    }
+}
