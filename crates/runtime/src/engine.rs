@@ -81,6 +81,14 @@ pub enum RunError {
     /// The checkpoint store refused before anything started.
     #[error("checkpoint store cannot be used")]
     Store(#[from] StoreError),
+    /// A sink would get nothing of a stream, in silence.
+    #[error("stream {stream} has no encoder for what sink {sink} wants")]
+    NoEncoder {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the sink.
+        sink: String,
+    },
     /// `--once` did not end in time.
     #[error("not everything was collected and delivered within {0:?}; the next run goes on from there")]
     TimedOut(Duration),
@@ -155,15 +163,13 @@ impl Engine {
                 channels.iter().filter(|(_, _, from, ..)| from.contains(&spec.name)).collect();
             let names: Vec<&str> = wanted.iter().map(|(name, ..)| name.as_str()).collect();
             let numbers = store.sink_numbers(&spec.name, &names)?;
-            let outlet = |((_, view, _, parcels, state), number): (
-                &&(_, _, _, mpsc::Sender<_>, Arc<SinkState>),
-                u32,
-            )| {
-                let encoder = spec.encoders.iter().position(|encoder| &encoder.view == view)?;
-                Some(Outlet { number, encoder, parcels: parcels.clone(), state: state.clone() })
-            };
-            let outlets: Vec<Outlet> = wanted.iter().zip(numbers).filter_map(outlet).collect();
-            debug_assert_eq!(outlets.len(), wanted.len(), "each sink's view has an encoder");
+            let mut outlets = Vec::new();
+            for ((sink, view, _, parcels, state), number) in wanted.iter().zip(numbers) {
+                let Some(encoder) = spec.encoders.iter().position(|encoder| &encoder.view == view) else {
+                    return Err(RunError::NoEncoder { stream: spec.name.clone(), sink: sink.clone() });
+                };
+                outlets.push(Outlet { number, encoder, parcels: parcels.clone(), state: state.clone() });
+            }
             let context = Context {
                 store: store.clone(),
                 budget: budget.clone(),

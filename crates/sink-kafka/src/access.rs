@@ -44,7 +44,12 @@ impl Access {
         let tls: Tls = sasl.0.as_ref().and_then(|sasl| sasl.token_tls.clone()).unwrap_or_default();
         let [least, most] = PATIENCE;
         let patience = (timeout / 2).clamp(least, most);
-        let endpoint = HttpClient::new(ClientSettings { tls, proxy: None, timeout: patience });
+        let endpoint = HttpClient::new(ClientSettings {
+            tls,
+            timeout: patience,
+            address_key: "sasl.token_url",
+            ..ClientSettings::default()
+        });
         Self { client, credentials: Credentials::new(sasl, identity), endpoint, patience }
     }
 

@@ -176,7 +176,12 @@ impl AuditLogsConfig {
                 url,
                 api,
                 auth: self.auth.clone(),
-                client: ClientSettings { tls: self.tls.clone(), proxy, timeout: self.timeout.get() },
+                client: ClientSettings {
+                    tls: self.tls.clone(),
+                    proxy,
+                    timeout: self.timeout.get(),
+                    ..ClientSettings::default()
+                },
                 start,
                 start_text: self.start.clone(),
                 requests_per_minute: self.requests_per_minute,
