@@ -146,12 +146,7 @@ fn second(towpath: &Path, work: &Path) {
         let cost = measure(&mut world.command(towpath, &config, true));
         drop(receivers);
         let events = keep.iter().map(|keep| validate(&world, keep, "none")).min().unwrap_or(0);
-        println!(
-            "  {sinks}     {:>8.0} events/s each, {:.2} CPU s per million, peak RSS {:.1} MiB",
-            cost.per_second(events),
-            cost.cpu_per_million(events),
-            cost.peak_kib as f64 / 1024.0,
-        );
+        println!("  {sinks}     {}", cost.figures(events));
         cpu.push(cost.cpu_per_million(events));
         fs::remove_dir_all(&world.dir).expect("the directory is ours");
     }
@@ -171,12 +166,7 @@ fn deliver(towpath: &Path, work: &Path, name: &str, keys: impl Fn(&str) -> Strin
         let cost = measure(&mut world.command(towpath, &config, true));
         drop(receiver.bodies);
         let events = validate(&world, &keep, compression);
-        println!(
-            "  {compression:<5} {:>8.0} events/s, {:.2} CPU s per million, peak RSS {:.1} MiB",
-            cost.per_second(events),
-            cost.cpu_per_million(events),
-            cost.peak_kib as f64 / 1024.0,
-        );
+        println!("  {compression:<5} {}", cost.figures(events));
         fs::remove_dir_all(&world.dir).expect("the directory is ours");
     }
     println!();

@@ -10,6 +10,8 @@ pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// User and system time of all its threads.
     pub(crate) cpu: Duration,
+    /// The same of this process meanwhile, with whatever it simulates.
+    pub(crate) others: Duration,
     /// Most memory it held, in KiB.
     pub(crate) peak_kib: u64,
 }
@@ -21,6 +23,17 @@ impl Cost {
 
     pub(crate) fn per_second(&self, events: u64) -> f64 {
         events as f64 / self.wall.as_secs_f64()
+    }
+
+    /// The figures of a run that has delivered so many events.
+    pub(crate) fn figures(&self, events: u64) -> String {
+        format!(
+            "{:>8.0} events/s, {:.2} CPU s per million (API and receiver took {:.2} more on the same machine), peak RSS {:.1} MiB",
+            self.per_second(events),
+            self.cpu_per_million(events),
+            self.others.as_secs_f64() / events as f64 * 1e6,
+            self.peak_kib as f64 / 1024.0,
+        )
     }
 }
 
@@ -39,7 +52,7 @@ pub(crate) fn machine() -> String {
 
 /// Runs to the end and says what it took. The process must succeed.
 pub(crate) fn measure(command: &mut Command) -> Cost {
-    let began = Instant::now();
+    let (began, own) = (Instant::now(), own_cpu_time());
     let mut child = command.spawn().expect("the command starts");
     let mut peak_kib = 0;
     loop {
@@ -51,10 +64,10 @@ pub(crate) fn measure(command: &mut Command) -> Cost {
         sleep(Duration::from_millis(2));
     }
     let wall = began.elapsed();
-    let cpu = cpu_time(&child);
+    let (cpu, others) = (cpu_time(&child), own_cpu_time() - own);
     let status = child.wait().expect("the process can be waited for");
     assert!(status.success(), "{command:?} ended with {status}");
-    Cost { wall, cpu, peak_kib }
+    Cost { wall, cpu, others, peak_kib }
 }
 
 fn stat(pid: u32) -> Vec<String> {
@@ -73,8 +86,7 @@ pub(crate) fn cpu_time(child: &Child) -> Duration {
     cpu_time_of(child.id())
 }
 
-/// The same of this process, with whatever it simulates.
-pub(crate) fn own_cpu_time() -> Duration {
+fn own_cpu_time() -> Duration {
     cpu_time_of(std::process::id())
 }
 

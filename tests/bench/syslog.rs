@@ -80,12 +80,7 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
         ));
         let cost = measure(&mut world.command(towpath, &config, true));
         let events = validate(&world, &receiver.end());
-        println!(
-            "  {body:<5} {:>8.0} events/s, {:.2} CPU s per million, peak RSS {:.1} MiB",
-            cost.per_second(events),
-            cost.cpu_per_million(events),
-            cost.peak_kib as f64 / 1024.0,
-        );
+        println!("  {body:<5} {}", cost.figures(events));
         fs::remove_dir_all(&world.dir).expect("the directory is ours");
     }
     println!();
