@@ -19,7 +19,7 @@ use crate::model::{
 use crate::node::{Entry, Kind, Node, Origin, Span};
 use crate::read;
 use crate::schema::Schemas;
-use crate::suggest::{any_of, closest};
+use settings::suggest::{any_of, closest};
 
 /// The two keys under which blocks have names.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_client::header::HeaderName;
-use http_client::{Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, Url, secret_header};
+use http_client::{
+    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, Url, secret_header,
+};
 use pipeline::Timestamp;
 use settings::Secret;
 

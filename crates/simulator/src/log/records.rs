@@ -65,15 +65,7 @@ impl World {
     fn push(&mut self, second: i64, arrived: i64, odd: Option<u8>) -> String {
         let number = self.records.len() as u64;
         let id = format!("ev_{number:06}");
-        self.records.push(Record {
-            id: id.clone(),
-            number,
-            second,
-            arrived,
-            odd,
-            revision: 0,
-            shown: false,
-        });
+        self.records.push(Record { id: id.clone(), number, second, arrived, odd, revision: 0, shown: false });
         id
     }
 
