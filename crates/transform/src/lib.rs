@@ -46,7 +46,7 @@ use pipeline::{Schema, Transform, View};
 
 pub use generic::{
     ActionConfig, ActorTypesConfig, ClassName, FieldsConfig, GroupConfig, MappingConfig, MappingSettings,
-    OutcomesConfig, Paths, PersonConfig, SeverityName, TargetConfig, TenantConfig, UserConfig,
+    OutcomeName, OutcomesConfig, Paths, PersonConfig, SeverityName, TargetConfig, TenantConfig, UserConfig,
 };
 pub use postman::{ActionNames, UnknownActions};
 

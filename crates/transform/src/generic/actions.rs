@@ -61,6 +61,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) code: Option<u16>,
     /// What the record says of how it ended, as far as its word is known.
     pub(super) outcome: Option<EventOutcome>,
+    /// What it ended with if nothing tells.
+    pub(super) otherwise: EventOutcome,
     pub(super) target_type: Option<Text<'a>>,
 }
 
@@ -104,7 +106,7 @@ pub(super) fn rule<'a>(
     });
     let usual = if let Some(401 | 403) = circumstances.code { 2 } else { 1 };
     let severity = configured.and_then(|rule| rule.severity).unwrap_or(usual);
-    Rule { name: action, ..rule }.outcome(outcome.unwrap_or(EventOutcome::Unknown)).severity(severity)
+    Rule { name: action, ..rule }.outcome(outcome.unwrap_or(circumstances.otherwise)).severity(severity)
 }
 
 /// By the action's verb, else by the method.

@@ -111,21 +111,18 @@ impl Check {
             }
         }
         let vendor = config.vendor.as_deref().unwrap_or(source);
-        let module = match &config.module {
-            Some(module) => {
-                self.module(module);
-                module.clone()
-            }
-            None => module_of(source),
+        if let Some(module) = &config.module {
+            self.module(module);
+        }
+        let module = match (&config.module, &config.dataset) {
+            (Some(module), _) => module.clone(),
+            (None, Some(dataset)) => module_of(dataset.split('.').next().unwrap_or_default()),
+            (None, None) => module_of(source),
         };
-        let dataset = match (&config.dataset, &config.module) {
-            (Some(dataset), _) => {
-                self.dataset(dataset);
-                dataset.clone()
-            }
-            (None, Some(module)) => format!("{module}.audit"),
-            (None, None) => format!("{}.audit", plain(source)),
-        };
+        let dataset = config.dataset.clone().unwrap_or_else(|| format!("{module}.audit"));
+        if config.dataset.is_some() {
+            self.dataset(&dataset, &module);
+        }
         Product {
             vendor: vendor.into(),
             name: config.product.as_deref().unwrap_or(vendor).into(),
@@ -142,7 +139,7 @@ impl Check {
             self.wrong.push(Invalid::new(
                 "module",
                 "is not a lower-case letter followed by lower-case letters, digits and underscores",
-                format!("write `{}`", module_of(module)),
+                format!("write a name such as `{}`", module_of(module)),
             ));
         } else if ECS_FIELD_SETS.contains(&module) {
             self.wrong.push(Invalid::new(
@@ -153,7 +150,7 @@ impl Check {
         }
     }
 
-    fn dataset(&mut self, dataset: &str) {
+    fn dataset(&mut self, dataset: &str, module: &str) {
         let refused = |c: char| c.is_uppercase() || c.is_control() || "-\\/*?\"<>| ,#:".contains(c);
         let message = if dataset.is_empty() {
             "is empty"
@@ -161,6 +158,10 @@ impl Check {
             "is longer than 100 characters"
         } else if dataset.contains(refused) {
             "has capitals, spaces or one of `-\\/*?\"<>|,#:`, which data streams cannot have"
+        } else if !dataset.starts_with(module) {
+            let message = format!("does not begin with the module, `{module}`, as ECS wants it");
+            let remedy = format!("write `{module}.audit`, or another `module`");
+            return self.wrong.push(Invalid::new("dataset", message, remedy));
         } else {
             return;
         };
@@ -239,9 +240,9 @@ impl Check {
     }
 
     fn outcomes(&mut self, outcomes: &OutcomesConfig) -> Outcomes {
-        let OutcomesConfig { success, failure } = outcomes;
+        let OutcomesConfig { success, failure, otherwise } = outcomes;
         self.apart("outcomes", &[("success", success), ("failure", failure)]);
-        Outcomes { success: boxed(success), failure: boxed(failure) }
+        Outcomes { success: boxed(success), failure: boxed(failure), otherwise: (*otherwise).into() }
     }
 
     /// No word stands in two of the lists.
@@ -334,6 +335,11 @@ fn plain(name: &str) -> String {
 fn module_of(name: &str) -> String {
     let plain = plain(name);
     let begins_well = plain.starts_with(|c: char| c.is_ascii_lowercase());
-    let module = if begins_well { plain } else { format!("api_{}", plain.trim_start_matches('_')) };
+    let rest = plain.trim_start_matches('_');
+    let module = match rest {
+        _ if begins_well => plain,
+        "" => "api".to_owned(),
+        _ => format!("api_{rest}"),
+    };
     if ECS_FIELD_SETS.contains(&&*module) { format!("{module}_audit") } else { module }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pipeline::EventOutcome;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -21,10 +22,11 @@ pub struct MappingConfig {
     /// What the product is called. Default: `vendor`.
     pub product: Option<String>,
     /// ECS's short name for the product, and the namespace of what ECS has no place for: a lower-case letter, then lower-case
-    /// letters, digits and underscores. Default: made of the source's name.
+    /// letters, digits and underscores. Default: what `dataset` begins with, or else
+    /// made of the source's name.
     pub module: Option<String>,
-    /// What the records are: OCSF `metadata.log_name`, ECS `data_stream.dataset`. Default: `NAME.audit`, of `module` or else of
-    /// the source's name. It is part of every event's id, so another one makes other events.
+    /// What the records are: OCSF `metadata.log_name`, ECS `data_stream.dataset`. It begins with the module. Default:
+    /// `MODULE.audit`. It is part of every event's id, so another one makes other events.
     pub dataset: Option<String>,
     /// What stands before the paths of requests for a full URL: `https://api.example.com`.
     pub base_url: Option<String>,
@@ -147,6 +149,31 @@ pub struct OutcomesConfig {
     pub success: Vec<String>,
     /// What failure is called; numbers and truth values as they are written.
     pub failure: Vec<String>,
+    /// What a record is of which nothing tells how it ended: `success` where the API logs only what was done.
+    pub otherwise: OutcomeName,
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeName {
+    /// Nobody says.
+    #[default]
+    Unknown,
+    /// It was done.
+    Success,
+    /// It was tried.
+    Failure,
+}
+
+impl From<OutcomeName> for EventOutcome {
+    fn from(name: OutcomeName) -> Self {
+        match name {
+            OutcomeName::Unknown => Self::Unknown,
+            OutcomeName::Success => Self::Success,
+            OutcomeName::Failure => Self::Failure,
+        }
+    }
 }
 
 impl Default for OutcomesConfig {
@@ -163,6 +190,7 @@ impl Default for OutcomesConfig {
                 "granted",
                 "true",
             ]),
+            otherwise: OutcomeName::Unknown,
             failure: words(&["failure", "failed", "fail", "error", "deny", "denied", "blocked", "false"]),
         }
     }

@@ -1,7 +1,6 @@
 //! The fields of an audit record that a mapping fills, and where they are looked for when nobody says.
 
-use crate::entry::Roles;
-use crate::json::{Kind, Value};
+use crate::json::Kind;
 
 /// A field of an audit record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +49,16 @@ impl Field {
         &[TenantId, TenantName],
     ];
 
-    /// Whether `value` can be this field. One that cannot counts as not there.
-    pub(super) fn fits(self, value: Value<'_>) -> bool {
+    /// The kinds of values that can be this field, as bits. One of another kind counts as not there.
+    pub(super) const fn kinds(self) -> u8 {
+        const TEXT: u8 = Kind::String.bit();
         match self {
             // APIs write ids, times and codes as texts or as numbers, outcomes as truth values too.
             Id | Time | ActorId | UserId | GroupId | TargetId | TenantId | StatusCode | Outcome => {
-                value.scalar().is_some()
+                TEXT | Kind::Number.bit() | Kind::Bool.bit()
             }
-            Self::Roles => Roles::read(value).is_some(),
-            _ => value.kind() == Kind::String && !value.is_blank(),
+            Self::Roles => TEXT | Kind::Array.bit(),
+            _ => TEXT,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Audit records of any API, read as a mapping of the configuration says. Without one they are read as the common shape,
 //! `/v1/audit_logs`: one HTTP request a record, by a user or an API key.
 //!
-//! [`config`] is what a user writes, [`check`] checks it, [`fields`] says where fields are looked for otherwise, [`finder`] looks for them, [`actions`]
-//! classifies; this module makes an entry of what was found.
+//! [`config`] is what a user writes, [`check`] checks it, [`fields`] says where fields are looked for otherwise, [`finder`]
+//! looks for them, [`actions`] classifies; this module makes an entry of what was found.
 
 mod actions;
 mod check;
@@ -20,8 +20,8 @@ use crate::malformed::Why;
 use crate::mapper::{Product, Within};
 use actions::{ActionRule, Circumstances, Memory};
 pub use config::{
-    ActionConfig, ActorTypesConfig, ClassName, FieldsConfig, GroupConfig, MappingConfig, OutcomesConfig,
-    Paths, PersonConfig, SeverityName, TargetConfig, TenantConfig, UserConfig,
+    ActionConfig, ActorTypesConfig, ClassName, FieldsConfig, GroupConfig, MappingConfig, OutcomeName,
+    OutcomesConfig, Paths, PersonConfig, SeverityName, TargetConfig, TenantConfig, UserConfig,
 };
 use fields::Field;
 use finder::{Finder, Found};
@@ -54,6 +54,7 @@ struct ActorTypes {
 struct Outcomes {
     success: Vec<Box<str>>,
     failure: Vec<Box<str>>,
+    otherwise: EventOutcome,
 }
 
 impl MappingSettings {
@@ -104,14 +105,17 @@ impl GenericReader {
 
     /// What can be told of any object.
     pub(crate) fn head<'a>(&self, root: Value<'a>, within: &'a mut Within) -> Head<'a> {
-        self.0.0.finder.find(root, &mut within.met).head()
+        let mut found = Found::EMPTY;
+        self.0.0.finder.find(root, &mut within.met, &mut found);
+        found.head()
     }
 
     /// Reads a record, or says why it is none.
     pub(crate) fn read<'a>(&'a self, root: Value<'a>, within: &'a mut Within) -> Result<Entry<'a>, Why> {
         let mapping = &*self.0.0;
         let Within { met, words, label, .. } = within;
-        let found = mapping.finder.find(root, met);
+        let mut found = Found::EMPTY;
+        mapping.finder.find(root, met, &mut found);
         let Some(action) = found.text(Field::Action) else {
             return Err(if found.odd_action { Why::ActionIsNoText } else { Why::NoAction });
         };
@@ -123,6 +127,7 @@ impl GenericReader {
             method,
             code: status.map(|(code, _)| code),
             outcome: found.text(Field::Outcome).and_then(|text| mapping.outcomes.read(text)),
+            otherwise: mapping.outcomes.otherwise,
             target_type,
         };
         let rule = actions::rule(&mapping.actions, action, &circumstances, Memory { words, label });
