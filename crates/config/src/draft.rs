@@ -279,6 +279,7 @@ impl Draft<'_> {
 
     fn block(self, document: &Arc<Document>, common: &'static [&'static str]) -> Block {
         let Entry { key_span, value, .. } = self.entry;
-        Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common }
+        let parts = self.connector.parts.iter().map(|(key, _)| *key).collect();
+        Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common, parts }
     }
 }

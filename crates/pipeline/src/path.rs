@@ -9,7 +9,7 @@ use std::str::FromStr;
 ///
 /// ```
 /// let path: pipeline::Path = r#"data."@timestamp""#.parse().unwrap();
-/// assert_eq!(path.names(), ["data", "@timestamp"]);
+/// assert_eq!(&*path.names()[1], "@timestamp");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Path(Vec<Box<str>>);

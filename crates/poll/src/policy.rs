@@ -70,6 +70,11 @@ impl Policy {
         self.max_span.map_or(window, |span| window.min((span.saturating_sub(reach) / 2).max(reach)))
     }
 
+    /// The longest stretch that may be walked in one, so that what is asked for is not longer than the API answers.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        self.max_span.map(|span| span.saturating_sub(self.granularity.reach()))
+    }
+
     /// Whether windows can be made smaller for an API that takes too long.
     pub(crate) fn has_windows(&self) -> bool {
         matches!(self.filter, TimeFilter::Window | TimeFilter::Closed { .. })

@@ -267,6 +267,11 @@ impl Log {
         self.service().world.add(second)
     }
 
+    /// Adds a member with a text to each answer.
+    pub fn add_member(&self, name: &str, text: &str) {
+        self.service().more.push((name.to_owned(), text.to_owned()));
+    }
+
     /// Changes a record's content.
     pub fn edit(&self, id: &str) {
         self.service().world.edit(id);

@@ -30,7 +30,7 @@
 //!
 //! # Code map
 //! `config` is what a user writes, with `describe` for the description of the API and `auth` for its credential; `api` is a
-//! description that holds together. `send` makes a request of it, `page` takes the answer apart, `refusal` reads what is no
+//! description that holds together. `send` makes a request of it, `page` takes the answer apart (`page/onward` says what follows it), `refusal` reads what is no
 //! page, `verdict` says what follows from it: the table to look at first. `account` sends requests, `source` puts the
 //! pieces together, `check` does so for `check --connect`.
 
@@ -55,4 +55,4 @@ pub use describe::{
     PagingConfig, ParameterConfig, PlaceName, RecordsConfig, RequestConfig, ResumeName, Scalar,
     TimeFilterConfig, TimeFormat, WhenAbsent,
 };
-pub use source::AuditLogsSource;
+pub use source::{AuditLogsSource, dataset};

@@ -10,7 +10,7 @@ use pipeline::{
     Next, Origin, Position, Progress, RawBatch, RawRecord, RecordId, SeenIds, Source, SourceError,
     SourceStatus, StoreError, Wait,
 };
-use poll::{Collector, OpenError, Step};
+use poll::{Collector, Cursor, Onward, OpenError, Step};
 
 use crate::account::Account;
 use crate::api::Api;
@@ -32,6 +32,8 @@ pub struct AuditLogsSource {
     /// The credential whose tenant is known to be the position's.
     tenant_checked: Option<u64>,
     pub(crate) proven: Proven,
+    /// Where the last page led, and the ids of its records.
+    last: Option<(Cursor, Vec<RecordId>)>,
     /// What is to be said before anything else is asked for.
     complaint: Option<String>,
     versions: u64,
@@ -57,7 +59,7 @@ impl AuditLogsSource {
         let origin = Origin {
             source: name.into(),
             kind: "audit_logs".into(),
-            dataset: format!("{}.audit", name.replace('-', "_")).into(),
+            dataset: dataset(name).into(),
             labels: account.wiring.labels.clone(),
         };
         Self {
@@ -67,6 +69,7 @@ impl AuditLogsSource {
             size: largest_page(&account.settings.api),
             tenant_checked: None,
             proven: Proven::default(),
+            last: None,
             complaint: None,
             versions: 0,
             duplicates: 0,
@@ -146,6 +149,25 @@ impl AuditLogsSource {
             ));
         }
         None
+    }
+
+    /// A page with the very records of the one that led to it, and that leads on: the API does not heed what it is sent.
+    fn same_again(&self, page: &Page, request: &poll::Request, ids: &[RecordId]) -> Option<Verdict> {
+        let (led_to, before) = self.last.as_ref()?;
+        let goes_on = matches!(page.onward(), Onward::Next(_));
+        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(led_to) || before != ids {
+            return None;
+        }
+        let key = self.api().paging.key();
+        let error = format!(
+            "the next page is the same as the one before it: the API does not heed what `{key}` sends it; its window is \
+             read again"
+        );
+        Some(Verdict {
+            failure: Some(poll::Failure::CursorUnknown),
+            server_time: None,
+            then: Then::Fail(verdict::transient(error)),
+        })
     }
 
     /// What a page has shown to be described rightly.
@@ -244,7 +266,7 @@ impl Source for AuditLogsSource {
         let progress = collector.progress();
         self.open = Some(Open { collector, seen });
         self.tenant_checked = None;
-        self.complaint = None;
+        (self.last, self.complaint) = (None, None);
         self.size = largest_page(&self.account.settings.api);
         Ok(progress)
     }
@@ -271,6 +293,9 @@ impl Source for AuditLogsSource {
             Err(verdict) => return self.conclude(verdict),
         };
         let ids: Vec<RecordId> = page.identities.iter().map(|(id, _)| *id).collect();
+        if let Some(again) = self.same_again(&page, &request, &ids) {
+            return self.conclude(again);
+        }
         let Some(open) = &self.open else { return Err(not_open()) };
         let seen = open.seen.lookup(&ids).await.map_err(store_refused)?;
 
@@ -294,8 +319,12 @@ impl Source for AuditLogsSource {
         self.versions += taken.versions as u64;
         self.duplicates += taken.duplicates as u64;
         if page.body.len() * 2 <= self.account.wiring.page_bytes {
-            self.size = (self.size * 2).min(largest_page(&self.account.settings.api));
+            self.size = self.size.saturating_mul(2).min(largest_page(&self.account.settings.api));
         }
+        self.last = match page.onward() {
+            Onward::Next(next) => Some((next.clone(), ids)),
+            Onward::End | Onward::Later(_) => None,
+        };
         let progress = open.collector.progress();
         let batch = RawBatch {
             origin: self.origin.clone(),
@@ -322,6 +351,12 @@ impl Source for AuditLogsSource {
     async fn check(&mut self) -> Result<String, SourceError> {
         self.prove().await
     }
+}
+
+/// What the records of a source of that name are: `acme.audit` of `acme`. It is part of every event's id, so another name makes
+/// other events.
+pub fn dataset(name: &str) -> String {
+    format!("{}.audit", name.replace('-', "_"))
 }
 
 /// The described size; without one it is not known how many records a page has.

@@ -222,3 +222,6 @@ fn paused(
 ) -> SourceError {
     SourceError::Paused { reason, remedy: remedy.into(), retry_after, source: source.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use http_client::Budgets;
-use pipeline::{BoxError, Position, Schema, Timestamp, Transform, View};
+use pipeline::{BoxError, Origin, Position, Schema, Timestamp, Transform, View};
 use runtime::{Encoder, MakeSource};
 use settings::{ByteSize, Invalid};
 use sink_elasticsearch::{ElasticsearchConfig, ElasticsearchSink};
@@ -16,8 +17,14 @@ use sink_kafka::{KafkaConfig, KafkaSink};
 use sink_s3::{S3Config, S3Sink};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
+use source_audit_logs::{AuditLogsConfig, AuditLogsSettings, AuditLogsSource};
 use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
-use transform::{ActionNames, PostmanOptions, UnknownActions};
+use transform::{
+    ActionNames, MappingConfig, MappingSettings, PostmanOptions, UnknownActions, UnknownVersion,
+};
+
+/// The key of an `audit_logs` block that says how its records become events.
+const MAPPING: &str = "mapping";
 
 /// Every type that a configuration may name.
 pub(crate) fn types() -> Vec<ConnectorType> {
@@ -34,6 +41,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
+        ConnectorType::source::<AuditLogsConfig>("audit_logs").with_part::<MappingConfig>(MAPPING),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
@@ -56,7 +64,8 @@ fn objects() -> Batch {
 
 /// A source whose settings are checked.
 pub(crate) enum SourceSettings {
-    Postman(PostmanSettings),
+    Postman(Box<PostmanSettings>),
+    AuditLogs(Box<AuditLogsSettings>, MappingSettings),
 }
 
 /// A sink that is made, but has touched nothing.
@@ -85,18 +94,52 @@ pub(crate) struct MadeSource {
 
 /// What a source's records are mapped with.
 pub(crate) struct Transforms {
-    names: Arc<ActionNames>,
+    reader: Reader,
     /// Actions that no table knows.
     pub(crate) unknown: Arc<UnknownActions>,
 }
 
+/// By whose rules records are read.
+enum Reader {
+    Postman(Arc<ActionNames>),
+    Mapping(MappingSettings),
+}
+
 /// Reads and checks a source's block; what is hardly meant comes as warnings.
 pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSettings>, Vec<Diagnostic>) {
-    let (checked, diagnostics) = match source.kind {
-        "postman" => read::<PostmanConfig, _>(&source.block, PostmanConfig::validate, |c| c.warnings(now)),
+    let block = &source.block;
+    match source.kind {
+        "postman" => {
+            let (checked, diagnostics) =
+                read::<PostmanConfig, _>(block, PostmanConfig::validate, |c| c.warnings(now));
+            (checked.map(|settings| SourceSettings::Postman(Box::new(settings))), diagnostics)
+        }
+        "audit_logs" => {
+            let (checked, diagnostics) =
+                read::<AuditLogsConfig, _>(block, AuditLogsConfig::validate, |c| c.warnings(now));
+            let (mapping, wrong) = read_mapping(source);
+            let settings = checked.zip(mapping);
+            let settings =
+                settings.map(|(settings, mapping)| SourceSettings::AuditLogs(Box::new(settings), mapping));
+            (settings, diagnostics.into_iter().chain(wrong).collect())
+        }
         other => unreachable!("the list of source types names {other}"),
+    }
+}
+
+/// Reads and checks how the records of an `audit_logs` source become events.
+fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
+    let block = &source.block;
+    let config: MappingConfig = match block.part(MAPPING) {
+        Ok(config) => config,
+        Err(diagnostic) => return (None, vec![diagnostic]),
     };
-    (checked.map(SourceSettings::Postman), diagnostics)
+    match config.validate(&source.name) {
+        Ok(settings) => (Some(settings), Vec::new()),
+        Err(wrong) => {
+            (None, wrong.into_iter().map(|invalid| block.diagnostic(&invalid.under(MAPPING))).collect())
+        }
+    }
 }
 
 /// Reads and checks a sink's block.
@@ -178,8 +221,18 @@ fn read<C: serde::de::DeserializeOwned, S>(
 impl SourceSettings {
     /// A position that an operator has written for this source, as it is saved; or what is wrong with it.
     pub(crate) fn position(&self, written: &Position) -> Result<Position, BoxError> {
-        let Self::Postman(settings) = self;
-        Ok(settings.position(written)?)
+        Ok(match self {
+            Self::Postman(settings) => settings.position(written)?,
+            Self::AuditLogs(settings, _) => settings.position(written)?,
+        })
+    }
+
+    /// What it collects, and what that costs; for people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Postman(settings) => format!("{settings}, {}", settings.cost()),
+            Self::AuditLogs(settings, _) => settings.to_string(),
+        }
     }
 
     /// Makes the source. `page_bytes` is the most that one page may take.
@@ -189,10 +242,52 @@ impl SourceSettings {
         labels: Vec<(Box<str>, Box<str>)>,
         page_bytes: usize,
         shared: &Shared,
+    ) -> anyhow::Result<MadeSource> {
+        match self {
+            Self::Postman(settings) => Ok(Self::postman(*settings, name, labels, page_bytes, shared)),
+            Self::AuditLogs(settings, mapping) => {
+                Self::audit_logs(*settings, mapping, name, labels, page_bytes, shared)
+            }
+        }
+    }
+
+    fn audit_logs(
+        settings: AuditLogsSettings,
+        mapping: MappingSettings,
+        name: &str,
+        labels: Vec<(Box<str>, Box<str>)>,
+        page_bytes: usize,
+        shared: &Shared,
+    ) -> anyhow::Result<MadeSource> {
+        let source_name = name.to_owned();
+        let wiring = source_audit_logs::Wiring {
+            labels,
+            page_bytes,
+            requested: Arc::new(move |status, took| {
+                telemetry::metrics::source_request(&source_name, status, took);
+            }),
+            budgets: shared.budgets.clone(),
+            ..source_audit_logs::Wiring::default()
+        };
+        let account = source_audit_logs::Account::new(settings, wiring)
+            .map_err(|wrong| anyhow!(wrong.first().map(ToString::to_string).unwrap_or_default()))?;
+        let reader = Reader::Mapping(mapping);
+        let name = name.to_owned();
+        let make =
+            move || Ok(Box::new(AuditLogsSource::new(&name, account.clone())) as Box<dyn pipeline::Source>);
+        Ok(MadeSource { make: Box::new(make), transforms: Transforms { reader, unknown: Arc::default() } })
+    }
+
+    fn postman(
+        settings: PostmanSettings,
+        name: &str,
+        labels: Vec<(Box<str>, Box<str>)>,
+        page_bytes: usize,
+        shared: &Shared,
     ) -> MadeSource {
-        let Self::Postman(settings) = self;
-        let transforms = Transforms { names: Arc::default(), unknown: Arc::default() };
-        let (names, source_name) = (transforms.names.clone(), name.to_owned());
+        let known = Arc::<ActionNames>::default();
+        let transforms = Transforms { reader: Reader::Postman(known.clone()), unknown: Arc::default() };
+        let (names, source_name) = (known, name.to_owned());
         let action_names = move |pairs: &[(String, String)]| {
             let unknown = names.learn(pairs.iter().map(|(name, display)| (name, display)));
             if !unknown.is_empty() {
@@ -236,26 +331,39 @@ impl SinkSettings {
 
 impl Transforms {
     /// How the source's records are encoded in each of `views`.
-    pub(crate) fn encoders(&self, views: &[Arc<View>]) -> Result<Vec<Encoder>, transform::UnknownVersion> {
+    pub(crate) fn encoders(&self, views: &[Arc<View>]) -> Result<Vec<Encoder>, UnknownVersion> {
         let encoder = |(n, view): (usize, &Arc<View>)| {
             // Counted in one view only, or each record would count as often as there are views.
             let unknown = (n == 0).then(|| self.unknown.clone());
-            let options = PostmanOptions { names: self.names.clone(), unknown };
-            let transform: Arc<dyn Transform> = transform::postman(view, options)?.into();
+            let transform: Arc<dyn Transform> = match &self.reader {
+                Reader::Postman(names) => {
+                    transform::postman(view, PostmanOptions { names: names.clone(), unknown })?.into()
+                }
+                Reader::Mapping(settings) => transform::generic(view, settings)?.into(),
+            };
             Ok(Encoder { view: view.clone(), transform })
         };
         views.iter().enumerate().map(encoder).collect()
     }
 }
 
-/// How records of a source of type `kind` are encoded in `view`, apart from any running source. `None` for a type that this
-/// binary does not have.
+/// How records of that origin are encoded in `view`, apart from any running source: as `settings` say, where the source is
+/// configured. `None` for a type of source that this binary does not have.
 pub(crate) fn transform_of(
-    kind: &str,
+    origin: &Origin,
+    settings: Option<&SourceSettings>,
     view: &View,
-) -> Option<Result<Box<dyn Transform>, transform::UnknownVersion>> {
-    match kind {
-        "postman" => Some(transform::postman(view, PostmanOptions::default())),
+) -> Option<Result<Box<dyn Transform>, UnknownVersion>> {
+    match (&*origin.kind, settings) {
+        ("audit_logs", Some(SourceSettings::AuditLogs(_, mapping))) => {
+            Some(transform::generic(view, mapping))
+        }
+        // The defaults, for every name that a source can have.
+        ("audit_logs", _) => {
+            let mapping = MappingConfig::default().validate(&origin.source).ok()?;
+            Some(transform::generic(view, &mapping))
+        }
+        ("postman", _) => Some(transform::postman(view, PostmanOptions::default())),
         _ => None,
     }
 }

@@ -50,6 +50,7 @@ impl Collector {
             }
         }
         self.renew_horizons(self.clock.estimate(now));
+        self.leave_what_has_grown(self.clock.estimate(now));
         if self.walk(Kind::History).is_none()
             && let Some(range) = self.position.history.first()
             && let Some(to) = range.to
@@ -91,6 +92,18 @@ impl Collector {
             if let (None, Some(since), Kind::Live | Kind::Sweep) = (walk.began, walk.since, walk.kind) {
                 self.position.walks[at].horizon = self.horizon(since, server_now);
             }
+        }
+    }
+
+    /// A walk to the present that was put off for long has become longer than the API answers.
+    fn leave_what_has_grown(&mut self, server_now: Timestamp) {
+        let Some(longest) = self.policy.longest() else { return };
+        let has_grown = |walk: &Walk| {
+            let to_present = matches!(walk.kind, Kind::Live | Kind::Sweep) && walk.began.is_none();
+            to_present && walk.since.is_some_and(|since| server_now.since(since) > longest)
+        };
+        if let Some(at) = self.position.walks.iter().position(has_grown) {
+            self.leave_to_history(at);
         }
     }
 

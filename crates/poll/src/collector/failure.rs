@@ -164,6 +164,10 @@ impl Collector {
         let Some(since) = walk.since.filter(|since| Some(*since) > range.from) else { return true };
         if let Some(earlier) = self.floor.earlier(range.from, since) {
             walk.since = Some(earlier);
+            if self.policy.max_span.is_some() {
+                // What it no longer reaches is the next window's.
+                walk.until = walk.until.min(Some(earlier.plus(self.window)));
+            }
             return false;
         }
         let from = range.from.replace(since);

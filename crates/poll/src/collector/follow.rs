@@ -114,7 +114,6 @@ impl Collector {
         walk.cursor = next.cloned().or(walk.cursor.take());
         (walk.resting, walk.caught_up) = (true, true);
         (walk.pages, walk.restarts, walk.circle) = (0, 0, Default::default());
-        let newest = walk.newest;
         if walk.cursor.is_none() {
             // Nothing leads on from here: the next poll begins anew.
             self.position.walks.remove(at);
@@ -122,7 +121,6 @@ impl Collector {
         let position = &mut self.position;
         position.complete_until = position.complete_until.max(Some(server_now));
         position.swept_until = position.complete_until;
-        position.newest = position.newest.max(newest);
         self.live_refused = None;
         self.has_been_live = true;
         self.next_poll = Some(now.plus(self.policy.poll_interval));

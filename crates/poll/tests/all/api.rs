@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pipeline::{RecordId, Timestamp};
+use poll::position::Kind;
 use poll::{Cursor, Failure, Request};
 
 pub(crate) const SECOND: i64 = 1000;
@@ -91,7 +92,7 @@ pub(crate) enum Grain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Fails(Failure),
-    /// Only requests with an upper edge fail.
+    /// Only requests for history fail.
     HistoryFails(Failure),
     /// There is always a next page.
     Endless,
@@ -164,7 +165,7 @@ impl Api {
         for fault in faults {
             match *fault {
                 Fault::Fails(failure) => return Err((failure, None)),
-                Fault::HistoryFails(failure) if request.until.is_some() => return Err((failure, date)),
+                Fault::HistoryFails(failure) if request.kind == Kind::History => return Err((failure, date)),
                 Fault::ForgetsCursors if request.cursor.is_some() => {
                     return Err((Failure::CursorUnknown, date));
                 }

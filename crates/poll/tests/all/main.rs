@@ -3,6 +3,7 @@
 
 mod api;
 mod conversation;
+mod manners;
 mod model;
 mod oracle;
 mod positions;

@@ -21,6 +21,8 @@ pub(super) struct Service {
     pub(super) script: VecDeque<Fault>,
     pub(super) requests: usize,
     pub(super) asked: Vec<String>,
+    /// Members of each answer besides.
+    pub(super) more: Vec<(String, String)>,
     /// The filters that a cursor was made with, and when.
     cursors: HashMap<String, (String, usize)>,
 }
@@ -49,6 +51,7 @@ impl Service {
             script: VecDeque::new(),
             requests: 0,
             asked: Vec::new(),
+            more: Vec::new(),
             cursors: HashMap::new(),
         }
     }
@@ -278,6 +281,7 @@ impl Service {
             format!("{}{}?{}", self.origin, manner.path, query.join("&"))
         });
         let mut members = Map::new();
+        members.extend(self.more.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))));
         match manner.paging {
             Paging::Cursor { member, feed, .. } => {
                 set(&mut members, member, next.map_or(Value::Null, Value::from));

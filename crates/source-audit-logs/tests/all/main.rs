@@ -4,3 +4,4 @@
 mod apis;
 mod conformance;
 mod descriptions;
+mod guarantees;

@@ -41,9 +41,8 @@ fn describe(assembly: &Assembly) -> Vec<String> {
         format!("data in {}, at most {} in flight", config.data_dir.display(), config.limits.in_flight),
     ];
     for (source, settings) in config.sources.iter().zip(&assembly.sources) {
-        let connectors::SourceSettings::Postman(settings) = settings;
         let (name, kind) = (&source.name, source.kind);
-        lines.push(format!("source {name} ({kind}): {settings}, {}", settings.cost()));
+        lines.push(format!("source {name} ({kind}): {}", settings.describe()));
     }
     for sink in &config.sinks {
         let view = connectors::view(sink);
@@ -58,7 +57,7 @@ async fn connect(assembly: Assembly) -> Result<(), Failure> {
     let (page_bytes, shared) = (assembly.page_bytes()?, Shared::default());
     let Assembly { config, sources, sinks, .. } = assembly;
     for (source, settings) in config.sources.iter().zip(sources) {
-        let made = settings.make(&source.name, Vec::new(), page_bytes, &shared);
+        let made = settings.make(&source.name, Vec::new(), page_bytes, &shared)?;
         let checked = async {
             let mut source = (made.make)()?;
             Ok(source.check().await?)

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     // The runtime, because a sink is only known to conform when the real one drives it.
     ("testkit", 2, &["pipeline", "runtime", "simulator"]),
     ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
+    ("source-audit-logs", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
     ("sink-elasticsearch", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "sink-syslog",
             "sink-s3",
             "sink-kafka",
+            "source-audit-logs",
             "source-postman",
             "telemetry",
             "transform",

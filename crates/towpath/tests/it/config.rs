@@ -13,6 +13,7 @@ fn towpath(args: &[&str]) -> Output {
     command.env("INTAKE_TOKEN", "token-of-a-test").env("SPLUNK_HEC_TOKEN", "token-of-a-test");
     command.env("ELASTIC_API_KEY", "a2V5LW9mLWEtdGVzdA==").env("OPENSEARCH_PASSWORD", "password-of-a-test");
     command.env("WEBHOOK_SECRET", "whsec_dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE=");
+    command.env("NIRVANA_API_KEY", "key-of-a-test");
     command.env("KAFKA_PASSWORD", "password-of-a-test");
     command.env("CONFLUENT_KEY", "key-of-a-test").env("CONFLUENT_SECRET", "secret-of-a-test");
     command.output().expect("towpath runs")

@@ -1,0 +1,179 @@
+//! APIs that can be asked for less than any window, or want more, or whose cursors live for ever.
+
+use pipeline::Seen;
+use poll::position::Kind;
+use poll::{Collector, Cursor, Failure, Granularity, Onward, Order, Page, Policy, Resume, Start, TimeFilter};
+
+use crate::conversation::{Conversation, DAY, Found, HOUR, MINUTE, at, identity, record};
+
+fn policy(filter: TimeFilter) -> Policy {
+    Policy { filter, granularity: Granularity::Second, ..Policy::default() }
+}
+
+fn following() -> Policy {
+    Policy { order: Order::Unordered, resume: Resume::Cursor, ..policy(TimeFilter::Since) }
+}
+
+/// The last page for now: what comes is behind `next`.
+fn rests(talk: &mut Conversation, records: &[Found], next: &str) {
+    let next = Cursor::from_json(next).unwrap();
+    let page = Page { records, next: Onward::Later(&next), server_time: Some(talk.now) };
+    talk.collector.page(&page, &vec![Seen::New; records.len()], talk.now);
+}
+
+#[test]
+fn an_upper_edge_that_is_required_is_always_there_and_bounds_what_is_complete() {
+    let settle = 2 * MINUTE;
+    let mut talk = Conversation::begin(policy(TimeFilter::Closed { settle }), Start::Now);
+    let request = talk.asks();
+    assert_eq!((request.kind, request.since), (Kind::Live, Some(at("2026-11-20T09:59:59Z"))));
+    assert!(request.until > request.since, "{request:?}");
+    talk.ends(&[]);
+    talk.now = talk.now.plus(MINUTE * 30);
+    let request = talk.asks();
+    assert_eq!(request.until, Some(at("2026-11-20T10:28:02Z")));
+    talk.goes_on(&[record(1, at("2026-11-20T10:27:00Z"))], "1");
+    talk.now = talk.now.plus(MINUTE / 2);
+    assert_eq!(talk.asks().until, request.until, "frozen for the whole walk");
+    talk.ends(&[]);
+    assert_eq!(talk.complete_until(), Some(at("2026-11-20T10:28:00Z")));
+}
+
+#[test]
+fn a_lower_edge_only_is_no_window() {
+    let mut talk = Conversation::begin(policy(TimeFilter::Since), Start::At(at("2026-06-01")));
+    assert_eq!(talk.asks().kind, Kind::Live);
+    talk.ends(&[]);
+    let request = talk.asks();
+    assert_eq!(
+        (request.kind, request.since, request.until),
+        (Kind::History, Some(at("2026-05-31T23:59:59Z")), None)
+    );
+    talk.fails(Failure::TimedOut);
+    assert_eq!(talk.asks().since, request.since, "nothing would make it smaller");
+    talk.ends(&[]);
+    assert!(talk.waits().caught_up, "one walk was all of history");
+}
+
+#[test]
+fn without_a_filter_nothing_is_forgotten_and_old_pages_end_a_walk() {
+    let mut talk = Conversation::caught_up(policy(TimeFilter::None));
+    assert_eq!(talk.collector.progress().prune_before, i64::MIN);
+    let request = talk.polls();
+    assert_eq!((request.since, request.until), (None, None));
+    let old = record(1, at("2026-11-01"));
+    talk.goes_on(&[record(2, talk.now), old], "1");
+    assert_eq!(talk.asks().kind, Kind::Live, "not all of the page was old");
+    talk.goes_on(&[old], "2");
+    assert_eq!(talk.position()["walks"], serde_json::json!([]), "the rest of the log is older still");
+}
+
+#[test]
+fn windows_are_no_longer_than_the_api_answers() {
+    let span = 10 * DAY;
+    let wanted = Policy { max_span: Some(span), retention: Some(180 * DAY), ..policy(TimeFilter::Window) };
+    let mut talk = Conversation::begin(wanted, Start::All);
+    talk.asks();
+    talk.ends(&[record(1, at("2026-11-20T09:59:00Z"))]);
+    let mut windows = 0;
+    while talk.position()["history"] != serde_json::json!([]) {
+        let request = talk.asks();
+        let (since, until) = (request.since.unwrap(), request.until.unwrap_or(talk.now));
+        assert!(until.since(since) <= span, "{request:?}");
+        talk.ends(&[]);
+        windows += 1;
+    }
+    assert!(windows > 30, "{windows}");
+    // A quiet log, whose newest event is long ago, is asked for no longer a window either.
+    for _ in 0..400 {
+        talk.now = talk.now.plus(HOUR);
+        let request = talk.asks();
+        assert!(talk.now.since(request.since.unwrap()) <= span, "{request:?}");
+        talk.ends(&[]);
+    }
+}
+
+#[test]
+fn a_cursor_is_followed_for_ever_also_by_the_next_process() {
+    let mut talk = Conversation::begin(following(), Start::At(at("2026-11-01")));
+    let request = talk.asks();
+    assert_eq!(
+        (request.kind, request.since, request.cursor),
+        (Kind::Follow, Some(at("2026-10-31T23:59:59Z")), None)
+    );
+    talk.goes_on(&[record(1, at("2026-11-02"))], "\"a\"");
+    assert_eq!(talk.asks().cursor, Cursor::from_json("\"a\""));
+    rests(&mut talk, &[record(2, at("2026-11-03"))], "\"b\"");
+    assert!(talk.waits().caught_up);
+    assert_eq!(talk.complete_until(), Some(talk.now));
+    talk.restarts(3 * DAY);
+    let request = talk.asks();
+    assert_eq!((request.kind, request.cursor), (Kind::Follow, Cursor::from_json("\"b\"")));
+    assert!(
+        talk.collector.progress().prune_before > at("2026-11-10").second(),
+        "what was behind is forgotten"
+    );
+    // Nothing new: the same cursor again is no circle.
+    rests(&mut talk, &[], "\"b\"");
+    assert!(talk.waits().caught_up);
+    assert_eq!(talk.polls().cursor, Cursor::from_json("\"b\""));
+}
+
+#[test]
+fn a_cursor_that_is_lost_begins_as_far_back_as_a_sweep() {
+    let mut talk = Conversation::begin(following(), Start::At(at("2026-11-01")));
+    talk.asks();
+    rests(&mut talk, &[], "1");
+    talk.polls();
+    talk.fails(Failure::CursorUnknown);
+    let request = talk.asks();
+    assert_eq!((request.cursor, request.since), (None, Some(at("2026-11-19T09:59:59Z"))));
+    let progress = talk.collector.progress();
+    assert!(progress.prune_before < at("2026-11-19").second(), "what comes again is known");
+}
+
+#[test]
+fn a_followed_log_that_keeps_less_than_asked_for_tells_the_hole() {
+    let mut talk = Conversation::begin(following(), Start::At(at("2026-01-01")));
+    let mut asked = talk.asks().since.unwrap();
+    let floor = at("2026-08-01");
+    for _ in 0..60 {
+        if asked >= floor {
+            let taken = talk.goes_on(&[record(1, at("2026-08-02"))], "1");
+            if let [gap] = &taken.gaps[..] {
+                assert_eq!(gap.from, at("2026-01-01"));
+                assert!(gap.to >= floor && gap.to.since(floor) <= 2 * HOUR, "{gap:?}");
+                return;
+            }
+        } else {
+            talk.fails(Failure::BeforeRetention);
+        }
+        asked = talk.asks().since.unwrap();
+    }
+    panic!("never found: {asked}");
+}
+
+#[test]
+fn positions_change_over_between_windows_and_cursors() {
+    let mut talk = Conversation::begin(policy(TimeFilter::Window), Start::At(at("2026-11-01")));
+    talk.asks();
+    talk.ends(&[]);
+    // A window of history is read.
+    talk.asks();
+    talk.ends(&[]);
+    let position = talk.collector.progress().position;
+    let mut follows =
+        Collector::open(following(), identity(), Start::Now, Some(&position), talk.now).unwrap();
+    let poll::Step::Fetch(request) = follows.step(talk.now) else { panic!("nothing to do") };
+    assert_eq!(
+        (request.kind, request.since),
+        (Kind::Follow, Some(at("2026-11-07T23:59:59Z"))),
+        "the rest of history was open"
+    );
+    let position = follows.progress().position;
+    let windows =
+        Collector::open(policy(TimeFilter::Window), identity(), Start::Now, Some(&position), talk.now);
+    let json: serde_json::Value =
+        serde_json::from_str(windows.unwrap().progress().position.as_str()).unwrap();
+    assert_eq!(json["history"][0]["from"], "2026-11-08T00:00:00.000Z", "nothing of it is complete");
+}
