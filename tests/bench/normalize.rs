@@ -111,6 +111,7 @@ fn measured(towpath: &Path, output: &Path, input: &Path, program: &str, cores: &
     Cost {
         wall: share(costs.iter().map(|cost| cost.wall).max().unwrap_or_default()),
         cpu: share(costs.iter().map(|cost| cost.cpu).sum()),
+        others: Duration::ZERO,
         peak_kib: costs.iter().map(|cost| cost.peak_kib).max().unwrap_or_default(),
     }
 }

@@ -22,6 +22,8 @@ pub struct Block {
     pub(crate) place: Span,
     /// Keys that are not the connector's own.
     pub(crate) common: &'static [&'static str],
+    /// Keys that are read by themselves.
+    pub(crate) parts: Vec<&'static str>,
 }
 
 impl Block {
@@ -30,12 +32,25 @@ impl Block {
     /// # Errors
     /// A value that the schema of the struct allows, but not its `Deserialize`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
-        let own = self.node.entries().iter().filter(|entry| !self.common.contains(&&*entry.key));
-        read::read(own).map_err(|error| {
-            let span = error.span.as_ref().unwrap_or(&self.place);
-            let message = self.scrubbed(&error.message);
-            self.document.diagnostic(&Finding::error(span, message, "see the description of this key"))
-        })
+        let others = |key: &str| self.common.contains(&key) || self.parts.contains(&key);
+        let own = self.node.entries().iter().filter(|entry| !others(&entry.key));
+        read::read(own).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The block under a key that [`ConnectorType::with_part`](crate::ConnectorType::with_part) has added, as its struct; without the
+    /// key the struct of an empty block.
+    ///
+    /// # Errors
+    /// A value that the schema of the struct allows, but not its `Deserialize`.
+    pub fn part<T: DeserializeOwned>(&self, key: &str) -> Result<T, Diagnostic> {
+        let entries = self.node.entry(key).map(|entry| entry.value.entries()).unwrap_or_default();
+        read::read(entries.iter()).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, error: &read::ReadError) -> Diagnostic {
+        let span = error.span.as_ref().unwrap_or(&self.place);
+        let message = self.scrubbed(&error.message);
+        self.document.diagnostic(&Finding::error(span, message, "see the description of this key"))
     }
 
     /// A connector's finding, at its place in the file: at the value that it names, or where that is missing at the

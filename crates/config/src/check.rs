@@ -13,7 +13,7 @@ use crate::finding::Finding;
 use crate::model::Listen;
 use crate::node::{Entry, Kind, Node, Origin, Scalar, Span};
 use crate::schema::{Schemas, is_null};
-use crate::suggest::{any_of, closest};
+use settings::suggest::{any_of, closest};
 
 /// One walk over a tree.
 pub(crate) struct Check<'a> {

@@ -13,6 +13,9 @@ pub struct ConnectorType {
     pub role: Role,
     /// The JSON Schema of its own configuration struct.
     pub schema: Schema,
+    /// Further keys of its own that are not its struct's, each with the JSON Schema of a struct; see
+    /// [`ConnectorType::with_part`].
+    pub parts: Vec<(&'static str, Schema)>,
 }
 
 /// What a connector is.
@@ -52,6 +55,22 @@ impl ConnectorType {
         Self::new::<C>(name, Role::Sink(traits), SINK_KEYS)
     }
 
+    /// The same type with one more key, whose value is a block of the fields of `P`. It is for somebody else than the
+    /// connector, who reads it with [`Block::part`](crate::Block::part).
+    ///
+    /// # Panics
+    /// When the type has the key already.
+    pub fn with_part<P: JsonSchema>(mut self, key: &'static str) -> Self {
+        let own = self.schema.get("properties").and_then(|properties| properties.as_object());
+        let common = if self.is_source() { SOURCE_KEYS } else { SINK_KEYS };
+        let taken = common.contains(&key)
+            || own.is_some_and(|own| own.contains_key(key))
+            || self.parts.iter().any(|(part, _)| *part == key);
+        assert!(!taken, "connector type `{}` redefines the key `{key}`", self.name);
+        self.parts.push((key, SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<P>()));
+        self
+    }
+
     fn new<C: JsonSchema>(name: &'static str, role: Role, common: &[&str]) -> Self {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
         let own = schema.get("properties").and_then(|properties| properties.as_object());
@@ -61,7 +80,7 @@ impl ConnectorType {
                 "connector type `{name}` redefines the key `{key}`"
             );
         }
-        Self { name, role, schema }
+        Self { name, role, schema, parts: Vec::new() }
     }
 
     /// Whether it is a source rather than a sink.
@@ -85,6 +104,17 @@ mod tests {
     #[should_panic(expected = "connector type `own` redefines the key `labels`")]
     fn common_key_cannot_be_redefined() {
         ConnectorType::source::<Own>("own");
+    }
+
+    #[test]
+    #[should_panic(expected = "connector type `own` redefines the key `url`")]
+    fn part_cannot_redefine_a_key() {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct Url {
+            url: String,
+        }
+        ConnectorType::source::<Url>("own").with_part::<Url>("url");
     }
 
     #[test]

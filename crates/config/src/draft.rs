@@ -19,7 +19,7 @@ use crate::model::{
 use crate::node::{Entry, Kind, Node, Origin, Span};
 use crate::read;
 use crate::schema::Schemas;
-use crate::suggest::{any_of, closest};
+use settings::suggest::{any_of, closest};
 
 /// The two keys under which blocks have names.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -279,6 +279,7 @@ impl Draft<'_> {
 
     fn block(self, document: &Arc<Document>, common: &'static [&'static str]) -> Block {
         let Entry { key_span, value, .. } = self.entry;
-        Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common }
+        let parts = self.connector.parts.iter().map(|(key, _)| *key).collect();
+        Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common, parts }
     }
 }

@@ -34,7 +34,6 @@ mod node;
 mod read;
 mod rules;
 mod schema;
-mod suggest;
 mod yaml;
 
 pub use block::Block;

@@ -61,11 +61,14 @@ impl de::Error for ReadError {
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format_args!("this must be {}", crate::suggest::any_of(expected.iter().copied())))
+        Self::custom(format_args!("this must be {}", settings::suggest::any_of(expected.iter().copied())))
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format_args!("unknown key beside {}", crate::suggest::any_of(expected.iter().copied())))
+        Self::custom(format_args!(
+            "unknown key beside {}",
+            settings::suggest::any_of(expected.iter().copied())
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::draft::{Draft, Group};
 use crate::finding::Finding;
 use crate::model::{EventSchema, General, Listen, Retry};
 use crate::node::{Entry, Kind, Node, Origin, Span};
-use crate::suggest::{any_of, closest};
+use settings::suggest::{any_of, closest};
 
 /// Below this, not even a page of an API fits.
 const LEAST_IN_FLIGHT: ByteSize = ByteSize::kib(256);

@@ -39,7 +39,11 @@ impl Schemas {
             let role = if connector.is_source() { "source" } else { "sink" };
             let own =
                 schemas.part(&format!("{role}-{}", connector.name), connector.schema.clone().to_value());
-            let block = block(connector.name, own, if connector.is_source() { &source } else { &sink });
+            let mut block = block(connector.name, own, if connector.is_source() { &source } else { &sink });
+            for (key, schema) in &connector.parts {
+                let prefix = format!("{role}-{}-{key}", connector.name);
+                block["properties"][*key] = schemas.part(&prefix, schema.clone().to_value());
+            }
             let blocks = if connector.is_source() { &mut schemas.sources } else { &mut schemas.sinks };
             blocks.insert(connector.name, block);
         }

@@ -12,10 +12,12 @@
 //! - [`record`]: what a source collects: [`RawBatch`], [`RawRecord`], [`RecordId`], [`Gap`];
 //! - [`event`]: what a sink receives: [`View`], [`EventBatch`], [`EventMeta`], built through [`EventWriter`];
 //! - [`source`], [`transform`], [`sink`], [`store`], [`letter`]: the verbs, and the errors that say what happens next;
+//! - [`path`]: [`Path`], how a configuration names a member of a record;
 //! - [`time`]: [`Timestamp`], milliseconds since the Unix epoch.
 
 pub mod event;
 pub mod letter;
+pub mod path;
 pub mod record;
 pub mod sink;
 pub mod source;
@@ -25,6 +27,7 @@ pub mod transform;
 
 pub use event::{EventBatch, EventDraft, EventMeta, EventOutcome, EventWriter, Schema, View};
 pub use letter::{DeadLetters, Letter, LetterError, LetterRecord};
+pub use path::{ParsePathError, Path};
 pub use record::{Gap, Origin, RawBatch, RawRecord, RecordId};
 pub use sink::{Outcome, Reason, Sink, SinkError, Write};
 pub use source::{Next, Progress, Seen, SeenIds, Source, SourceError, SourceStatus, Wait};

@@ -36,7 +36,6 @@ mod cursor;
 mod edges;
 pub mod identity;
 pub mod outline;
-mod path;
 mod policy;
 pub mod position;
 
@@ -44,6 +43,6 @@ pub use collector::{
     Collector, CollectorStatus, Failure, HeldStart, Onward, OpenError, Page, Request, Step, Taken,
 };
 pub use cursor::Cursor;
-pub use path::{ParsePathError, Path};
+pub use pipeline::{ParsePathError, Path};
 pub use policy::{Granularity, Order, Policy, Resume, Start, TimeFilter};
 pub use position::Identity;

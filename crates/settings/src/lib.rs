@@ -43,6 +43,7 @@ mod duration;
 mod invalid;
 mod secret;
 mod size;
+pub mod suggest;
 mod tls;
 
 pub use duration::{DurationError, HumanDuration};

@@ -19,7 +19,12 @@ use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
 use sink_syslog::{SyslogConfig, SyslogSink};
 use source_audit_logs::{AuditLogsConfig, AuditLogsSettings, AuditLogsSource};
 use source_postman::{Account, PostmanConfig, PostmanSettings, PostmanSource, Wiring};
-use transform::{ActionNames, GenericSettings, PostmanOptions, UnknownActions, UnknownVersion};
+use transform::{
+    ActionNames, MappingConfig, MappingSettings, PostmanOptions, UnknownActions, UnknownVersion,
+};
+
+/// The key of an `audit_logs` block that says how its records become events.
+const MAPPING: &str = "mapping";
 
 /// Every type that a configuration may name.
 pub(crate) fn types() -> Vec<ConnectorType> {
@@ -36,7 +41,7 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
-        ConnectorType::source::<AuditLogsConfig>("audit_logs"),
+        ConnectorType::source::<AuditLogsConfig>("audit_logs").with_part::<MappingConfig>(MAPPING),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),
@@ -60,7 +65,7 @@ fn objects() -> Batch {
 /// A source whose settings are checked.
 pub(crate) enum SourceSettings {
     Postman(Box<PostmanSettings>),
-    AuditLogs(Box<AuditLogsSettings>),
+    AuditLogs(Box<AuditLogsSettings>, MappingSettings),
 }
 
 /// A sink that is made, but has touched nothing.
@@ -97,7 +102,7 @@ pub(crate) struct Transforms {
 /// By whose rules records are read.
 enum Reader {
     Postman(Arc<ActionNames>),
-    Generic(GenericSettings),
+    Mapping(MappingSettings),
 }
 
 /// Reads and checks a source's block; what is hardly meant comes as warnings.
@@ -112,9 +117,28 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
         "audit_logs" => {
             let (checked, diagnostics) =
                 read::<AuditLogsConfig, _>(block, AuditLogsConfig::validate, |c| c.warnings(now));
-            (checked.map(|settings| SourceSettings::AuditLogs(Box::new(settings))), diagnostics)
+            let (mapping, wrong) = read_mapping(source);
+            let settings = checked.zip(mapping);
+            let settings =
+                settings.map(|(settings, mapping)| SourceSettings::AuditLogs(Box::new(settings), mapping));
+            (settings, diagnostics.into_iter().chain(wrong).collect())
         }
         other => unreachable!("the list of source types names {other}"),
+    }
+}
+
+/// Reads and checks how the records of an `audit_logs` source become events.
+fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
+    let block = &source.block;
+    let config: MappingConfig = match block.part(MAPPING) {
+        Ok(config) => config,
+        Err(diagnostic) => return (None, vec![diagnostic]),
+    };
+    match config.validate(&source.name) {
+        Ok(settings) => (Some(settings), Vec::new()),
+        Err(wrong) => {
+            (None, wrong.into_iter().map(|invalid| block.diagnostic(&invalid.under(MAPPING))).collect())
+        }
     }
 }
 
@@ -202,7 +226,7 @@ impl SourceSettings {
     pub(crate) fn position(&self, written: &Position) -> Result<Position, BoxError> {
         Ok(match self {
             Self::Postman(settings) => settings.position(written)?,
-            Self::AuditLogs(settings) => settings.position(written)?,
+            Self::AuditLogs(settings, _) => settings.position(written)?,
         })
     }
 
@@ -210,7 +234,7 @@ impl SourceSettings {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Postman(settings) => format!("{settings}, {}", settings.cost()),
-            Self::AuditLogs(settings) => settings.to_string(),
+            Self::AuditLogs(settings, _) => settings.to_string(),
         }
     }
 
@@ -224,12 +248,15 @@ impl SourceSettings {
     ) -> anyhow::Result<MadeSource> {
         match self {
             Self::Postman(settings) => Ok(Self::postman(*settings, name, labels, page_bytes, shared)),
-            Self::AuditLogs(settings) => Self::audit_logs(*settings, name, labels, page_bytes, shared),
+            Self::AuditLogs(settings, mapping) => {
+                Self::audit_logs(*settings, mapping, name, labels, page_bytes, shared)
+            }
         }
     }
 
     fn audit_logs(
         settings: AuditLogsSettings,
+        mapping: MappingSettings,
         name: &str,
         labels: Vec<(Box<str>, Box<str>)>,
         page_bytes: usize,
@@ -247,7 +274,7 @@ impl SourceSettings {
         };
         let account = source_audit_logs::Account::new(settings, wiring)
             .map_err(|wrong| anyhow!(wrong.first().map(ToString::to_string).unwrap_or_default()))?;
-        let reader = Reader::Generic(generic(name, &source_audit_logs::dataset(name)));
+        let reader = Reader::Mapping(mapping);
         let name = name.to_owned();
         let make =
             move || Ok(Box::new(AuditLogsSource::new(&name, account.clone())) as Box<dyn pipeline::Source>);
@@ -315,7 +342,7 @@ impl Transforms {
                 Reader::Postman(names) => {
                     transform::postman(view, PostmanOptions { names: names.clone(), unknown })?.into()
                 }
-                Reader::Generic(settings) => transform::generic(view, settings.clone())?.into(),
+                Reader::Mapping(settings) => transform::generic(view, settings)?.into(),
             };
             Ok(Encoder { view: view.clone(), transform })
         };
@@ -323,28 +350,24 @@ impl Transforms {
     }
 }
 
-/// How records of that origin are encoded in `view`, apart from any running source. `None` for a type of source that this
-/// binary does not have.
+/// How records of that origin are encoded in `view`, apart from any running source: as `settings` say, where the source is
+/// configured. `None` for a type of source that this binary does not have.
 pub(crate) fn transform_of(
     origin: &Origin,
+    settings: Option<&SourceSettings>,
     view: &View,
 ) -> Option<Result<Box<dyn Transform>, UnknownVersion>> {
-    match &*origin.kind {
-        "audit_logs" => Some(transform::generic(view, generic(&origin.source, &origin.dataset))),
-        "postman" => Some(transform::postman(view, PostmanOptions::default())),
+    match (&*origin.kind, settings) {
+        ("audit_logs", Some(SourceSettings::AuditLogs(_, mapping))) => {
+            Some(transform::generic(view, mapping))
+        }
+        // The defaults, for every name that a source can have.
+        ("audit_logs", _) => {
+            let mapping = MappingConfig::default().validate(&origin.source).ok()?;
+            Some(transform::generic(view, &mapping))
+        }
+        ("postman", _) => Some(transform::postman(view, PostmanOptions::default())),
         _ => None,
-    }
-}
-
-/// How records of a source of that name are called.
-fn generic(name: &str, dataset: &str) -> GenericSettings {
-    let module = dataset.split('.').next().unwrap_or(dataset);
-    GenericSettings {
-        vendor: name.to_owned(),
-        product: name.to_owned(),
-        dataset: dataset.to_owned(),
-        module: module.to_owned(),
-        base_url: None,
     }
 }
 

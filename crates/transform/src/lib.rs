@@ -20,10 +20,11 @@
 //! says why and holds the record. What of a record has no place in the schema is kept beside it: `unmapped` in OCSF,
 //! `<module>.audit.extra_json` in ECS. Transforms are pure: the same record gives the same bytes, but for the collection time in ECS.
 //!
-//! Where to find things: a vendor module ([`postman`], [`generic`]) reads a record into an `entry::Entry`, the neutral
+//! Where to find things: a module of one vendor ([`postman`]), or of any that a mapping describes ([`generic`]), reads a record into an `entry::Entry`, the neutral
 //! form of an audit record; a schema module (`ocsf`, `ecs`, `raw`) writes it; `mapper` joins the two.
 //! What the OCSF versions differ in is data, in `ocsf/version.rs`; the known actions of Postman are data, in `postman/actions.rs`.
 
+mod activities;
 mod ecs;
 mod entry;
 mod gap;
@@ -43,7 +44,10 @@ use std::sync::Arc;
 
 use pipeline::{Schema, Transform, View};
 
-pub use generic::GenericSettings;
+pub use generic::{
+    ActionConfig, ActorTypesConfig, ClassName, FieldsConfig, GroupConfig, MappingConfig, MappingSettings,
+    OutcomeName, OutcomesConfig, Paths, PersonConfig, SeverityName, TargetConfig, TenantConfig, UserConfig,
+};
 pub use postman::{ActionNames, UnknownActions};
 
 use mapper::{Encoder, Mapper, Product, Reader};
@@ -85,14 +89,33 @@ pub fn postman(view: &View, options: PostmanOptions) -> Result<Box<dyn Transform
     Ok(Box::new(Mapper { encoder: encoder(view, &product)?, reader: Reader::Postman(reader), product }))
 }
 
-/// The transform to `view` of records as the common `/v1/audit_logs` shape has them:
-/// `id, action, actor{id,name,type}, client_ip, created_at, method, path, status_code, user_agent, target{id,type}`.
+/// The transform to `view` of records of any API, as `settings` map them.
+///
+/// ```
+/// use pipeline::{EventWriter, Origin, Record, RecordId, Schema, Timestamp, View};
+///
+/// let mapping: transform::MappingConfig = serde_json::from_str(r#"{
+///     "fields": {"action": "kind", "actor": {"id": "by"}},
+///     "actions": [{"match": "member.*", "class": "group_management"}]
+/// }"#)?;
+/// let settings = mapping.validate("acme").unwrap();
+/// let view = View { schema: Schema::Ocsf, version: "1.8.0".into(), keep_raw: true };
+/// let transform = transform::generic(&view, &settings)?;
+/// let dataset = settings.dataset().into();
+/// let origin = Origin { source: "acme".into(), kind: "audit_logs".into(), dataset, labels: vec![] };
+/// let text = br#"{"kind":"member.added","by":7,"group":"Admins","target":{"type":"user","id":9}}"#;
+/// let id = RecordId { second: 0, native: 7, content: 7 };
+/// let mut out = EventWriter::default();
+/// transform.apply(&Record { origin: &origin, text, id, collected_at: Timestamp::from_millis(0) }, &mut out);
+/// assert_eq!(out.events()[0].class, 3006);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the view's version is not one of [`OCSF_VERSIONS`], or for ECS not [`ECS_VERSION`].
-pub fn generic(view: &View, settings: GenericSettings) -> Result<Box<dyn Transform>, UnknownVersion> {
-    let product = settings.product();
-    let reader = generic::GenericReader::new(settings);
+pub fn generic(view: &View, settings: &MappingSettings) -> Result<Box<dyn Transform>, UnknownVersion> {
+    let product = settings.product().clone();
+    let reader = generic::GenericReader::new(settings.clone());
     Ok(Box::new(Mapper { encoder: encoder(view, &product)?, reader: Reader::Generic(reader), product }))
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Scratch {
 /// Memory for what is read out of a record's values.
 #[derive(Default)]
 pub(crate) struct Within {
+    /// Places of a mapping that have been met.
+    pub(crate) met: Vec<u64>,
     /// The order of users.
     pub(crate) order: Vec<u32>,
     /// The action's words.
@@ -131,7 +133,7 @@ impl Mapper {
                 Err(why) => *why,
             },
         };
-        let head = object.map(|object| self.head(object)).unwrap_or_default();
+        let head = object.map(|object| self.head(object, within)).unwrap_or_default();
         let malformed = Malformed { text, root: root.ok(), head, why };
         let mut identity = Identity::new(&self.product, &head, memory);
         self.write_malformed(record, &malformed, &mut identity, out);
@@ -144,10 +146,10 @@ impl Mapper {
         }
     }
 
-    fn head<'a>(&self, root: Value<'a>) -> Head<'a> {
+    fn head<'a>(&self, root: Value<'a>, within: &'a mut Within) -> Head<'a> {
         match &self.reader {
             Reader::Postman(_) => PostmanReader::head(root),
-            Reader::Generic(_) => GenericReader::head(root),
+            Reader::Generic(reader) => reader.head(root, within),
         }
     }
 

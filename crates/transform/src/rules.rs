@@ -4,7 +4,8 @@ use pipeline::EventOutcome;
 
 use crate::entry::{Class, Facet, Login, Roles, Rule, Text};
 
-const fn rule(class: Class, activity: u8) -> Rule<'static> {
+/// An activity of any class.
+pub(crate) const fn rule(class: Class, activity: u8) -> Rule<'static> {
     Rule {
         class,
         activity,

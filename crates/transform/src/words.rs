@@ -68,41 +68,69 @@ pub(crate) struct Words<'a> {
     count: usize,
 }
 
+/// What an ASCII letter is to a name.
+const KINDS: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut n = 0;
+    while n < 128 {
+        table[n] = match n as u8 {
+            b'A'..=b'Z' => UPPER,
+            b'a'..=b'z' => LOWER,
+            b'0'..=b'9' => DIGIT,
+            _ => OTHER,
+        };
+        n += 1;
+    }
+    table
+};
+const OTHER: u8 = 0;
+const UPPER: u8 = 1;
+const LOWER: u8 = 2;
+const DIGIT: u8 = 3;
+
 /// Words of a name beyond these are not looked at.
 const MOST: usize = 16;
 
 impl<'a> Words<'a> {
-    /// Splits `name` at everything that is neither letter nor digit, and inside `camelCase`. `memory` holds the words.
+    /// Splits `name` at everything that is neither letter nor digit, and inside `camelCase`: `scimKey` and `MFAEnabled` are two
+    /// words each. `memory` holds the words.
     pub(crate) fn split(name: &str, memory: &'a mut String) -> Self {
         memory.clear();
-        let mut before: Option<char> = None;
-        let mut letters = name.chars().peekable();
-        while let Some(letter) = letters.next() {
-            if !letter.is_alphanumeric() {
-                before = None;
-                continue;
-            }
-            // `scimKey` and `MFAEnabled` are two words each.
-            let hump = letter.is_uppercase()
-                && before.is_some_and(|before| {
-                    !before.is_uppercase() || letters.peek().is_some_and(|next| next.is_lowercase())
-                });
-            if (before.is_none() || hump) && !memory.is_empty() {
-                memory.push(' ');
-            }
-            if letter.is_ascii() {
-                memory.push(letter.to_ascii_lowercase());
-            } else {
-                memory.extend(letter.to_lowercase());
-            }
-            before = Some(letter);
-        }
         let mut words = Self { words: [""; MOST], count: 0 };
-        for (place, word) in words.words.iter_mut().zip(memory.split_ascii_whitespace()) {
-            *place = word;
-            words.count += 1;
+        if !name.is_ascii() {
+            words_of_any_script(name, memory);
+            for (place, word) in words.words.iter_mut().zip(memory.split_ascii_whitespace()) {
+                *place = word;
+                words.count += 1;
+            }
+            return words;
         }
+        memory.push_str(name);
+        memory.make_ascii_lowercase();
+        let lower: &'a str = memory;
+        let kind = |at: usize| name.as_bytes().get(at).map_or(OTHER, |letter| KINDS[usize::from(*letter)]);
+        let (mut start, mut before) = (0, OTHER);
+        for (at, letter) in name.bytes().enumerate() {
+            let own = KINDS[usize::from(letter)];
+            if own == OTHER {
+                words.push(&lower[start..at]);
+                start = at + 1;
+            } else if own == UPPER && before != OTHER && (before != UPPER || kind(at + 1) == LOWER) {
+                words.push(&lower[start..at]);
+                start = at;
+            }
+            before = own;
+        }
+        words.push(&lower[start..]);
         words
+    }
+
+    #[inline]
+    fn push(&mut self, word: &'a str) {
+        if let Some(place) = self.words.get_mut(self.count).filter(|_| !word.is_empty()) {
+            *place = word;
+            self.count += 1;
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> + Clone {
@@ -179,6 +207,31 @@ impl<'a> Words<'a> {
     }
 }
 
+/// Writes the words of `name` in lower case, with spaces between.
+fn words_of_any_script(name: &str, memory: &mut String) {
+    let mut before: Option<char> = None;
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if !letter.is_alphanumeric() {
+            before = None;
+            continue;
+        }
+        let hump = letter.is_uppercase()
+            && before.is_some_and(|before| {
+                !before.is_uppercase() || letters.peek().is_some_and(|next| next.is_lowercase())
+            });
+        if (before.is_none() || hump) && !memory.is_empty() {
+            memory.push(' ');
+        }
+        if letter.is_ascii() {
+            memory.push(letter.to_ascii_lowercase());
+        } else {
+            memory.extend(letter.to_lowercase());
+        }
+        before = Some(letter);
+    }
+}
+
 /// Appends `word` as a word of a title: `alert` as `Alert`, `sso` as `SSO`.
 pub(crate) fn push_title(title: &mut String, word: &str) {
     const ACRONYMS: [&str; 10] = ["api", "sso", "scim", "url", "mfa", "2fa", "ip", "saml", "id", "oauth"];
@@ -200,8 +253,7 @@ mod tests {
 
     fn words(name: &str) -> String {
         let mut memory = String::new();
-        Words::split(name, &mut memory);
-        memory
+        Words::split(name, &mut memory).iter().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -213,8 +265,19 @@ mod tests {
             ("user.2fa-reset", "user 2fa reset"),
             ("..Größe__ÄNDERN", "größe ändern"),
             ("...", ""),
+            ("A", "a"),
+            ("aBC2D", "a bc2 d"),
+            ("-x--Y-", "x y"),
+            ("é.a b", "é a b"),
+            ("1 2 3 4 5 6 7 8 9 a b c d e f g h i", "1 2 3 4 5 6 7 8 9 a b c d e f g"),
         ] {
             assert_eq!(words(name), expected);
+        }
+        // Both ways of splitting agree.
+        for name in ["aBC2D", "userLogin__SSOFailed.x9Y", "..HTTPServer", "ABC", "aB"] {
+            let mut memory = String::new();
+            words_of_any_script(name, &mut memory);
+            assert_eq!(words(name), memory);
         }
     }
 

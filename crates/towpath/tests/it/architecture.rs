@@ -12,7 +12,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("settings", 0, &[]),
     ("http-client", 1, &["pipeline", "settings", "telemetry"]),
     ("poll", 1, &["pipeline"]),
-    ("transform", 1, &["pipeline"]),
+    ("transform", 1, &["pipeline", "settings"]),
     ("checkpoint", 1, &["pipeline"]),
     ("dead-letters", 1, &["pipeline"]),
     ("config", 1, &["settings"]),

@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod config;
 mod deploy;
+mod mapping;
 mod metrics;
 mod simulated;
 mod start;

@@ -3,6 +3,7 @@
 use pipeline::{EventDraft, EventOutcome, EventWriter, Record};
 
 use super::category::categories;
+use super::once::Once;
 use super::people::People;
 use super::{Encoder, write_labels, write_original};
 use crate::entry::{Class, Client, Entry, Request, Text};
@@ -231,7 +232,9 @@ fn write_related(line: &mut Line<'_>, entry: &Entry<'_>, client: &Client<'_>, pe
         line.key(key!("ip"));
         line.push("[");
         line.quoted(first);
-        for proxy in client.forwarded() {
+        let mut once = Once::new();
+        once.is_new(first.value);
+        for proxy in client.forwarded().filter(|proxy| once.is_new(proxy)) {
             line.item();
             line.quoted(first.part(proxy));
         }

@@ -3,6 +3,7 @@
 mod category;
 mod document;
 mod malformed;
+mod once;
 mod people;
 
 use pipeline::{Origin, Timestamp};

@@ -1,5 +1,6 @@
 //! `user`, `group` and `related.user`: who acted, on whom, and everybody named.
 
+use super::once::Once;
 use crate::entry::{Class, Entry, Named, Roles, Text, User};
 use crate::json::{Line, key};
 
@@ -130,11 +131,13 @@ fn write_user(line: &mut Line<'_>, user: &User<'_>) {
     line.maybe(key!("email"), user.email);
 }
 
+/// `roles`, each once, as ECS wants it.
 fn write_roles(line: &mut Line<'_>, roles: Option<Roles<'_>>) {
     let Some(roles) = roles.filter(|roles| roles.names().next().is_some()) else { return };
     line.key(key!("roles"));
     line.push("[");
-    for name in roles.names() {
+    let mut once = Once::new();
+    for name in roles.names().filter(|name| once.is_new(name.value)) {
         line.item();
         line.quoted(name);
     }

@@ -33,6 +33,13 @@ pub(crate) enum Kind {
     Object,
 }
 
+impl Kind {
+    /// A bit of its own.
+    pub(crate) const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 /// Why a text is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -103,6 +110,13 @@ impl<'a> Value<'a> {
 
     pub(crate) fn kind(self) -> Kind {
         self.node().kind
+    }
+
+    /// Whether it is of one of `kinds`, a bit each as [`Kind::bit`] gives them, and no empty text.
+    #[inline(always)]
+    pub(crate) fn is_one_of(self, kinds: u8) -> bool {
+        let node = self.node();
+        kinds & node.kind.bit() != 0 && !node.text.is_empty()
     }
 
     /// How many values it holds, itself included.

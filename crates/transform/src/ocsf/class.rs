@@ -65,21 +65,36 @@ pub(crate) const fn activity_caption(class: Class, activity: u8) -> &'static str
         (Class::AccountChange, 4) => "Password Reset",
         (Class::AccountChange, 5) => "Disable",
         (Class::AccountChange, 6) => "Delete",
+        (Class::AccountChange, 7) => "Attach Policy",
+        (Class::AccountChange, 8) => "Detach Policy",
+        (Class::AccountChange, 9) => "Lock",
         (Class::AccountChange, 10) => "MFA Factor Enable",
         (Class::AccountChange, 11) => "MFA Factor Disable",
+        (Class::AccountChange, 12) => "Unlock",
         (Class::Authentication, 1) => "Logon",
         (Class::Authentication, 2) => "Logoff",
+        (Class::Authentication, 3) => "Authentication Ticket",
+        (Class::Authentication, 4) => "Service Ticket Request",
+        (Class::Authentication, 5) => "Service Ticket Renew",
+        (Class::Authentication, 6) => "Preauth",
+        (Class::Authentication, 7) => "Account Switch",
         (Class::EntityManagement, 5) => "Move",
+        (Class::EntityManagement, 6) => "Enroll",
+        (Class::EntityManagement, 7) => "Unenroll",
         (Class::EntityManagement, 8) => "Enable",
         (Class::EntityManagement, 9) => "Disable",
         (Class::EntityManagement, 10) => "Activate",
         (Class::EntityManagement, 11) => "Deactivate",
+        (Class::EntityManagement, 12) => "Suspend",
+        (Class::EntityManagement, 13) => "Resume",
         (Class::UserAccess | Class::GroupManagement, 1) => "Assign Privileges",
         (Class::UserAccess | Class::GroupManagement, 2) => "Revoke Privileges",
         (Class::GroupManagement, 3) => "Add User",
         (Class::GroupManagement, 4) => "Remove User",
         (Class::GroupManagement, 5) => "Delete",
         (Class::GroupManagement, 6) => "Create",
+        (Class::GroupManagement, 7) => "Add Subgroup",
+        (Class::GroupManagement, 8) => "Remove Subgroup",
         (Class::WebResources, 5) => "Search",
         (Class::WebResources, 6) => "Import",
         (Class::WebResources, 7) => "Export",
@@ -88,8 +103,18 @@ pub(crate) const fn activity_caption(class: Class, activity: u8) -> &'static str
         (Class::EntityManagement | Class::WebResources | Class::Api, 2) => "Read",
         (Class::EntityManagement | Class::WebResources | Class::Api, 3) => "Update",
         (Class::EntityManagement | Class::WebResources | Class::Api, 4) => "Delete",
-        _ => "Unknown",
+        _ => UNKNOWN,
     }
+}
+
+/// The caption of activity 0, and of every one that there is not.
+const UNKNOWN: &str = "Unknown";
+
+/// The activities of a class but 0, each with its name as OCSF writes names: its caption in lower case, with underscores.
+pub(crate) fn activities(class: Class) -> impl Iterator<Item = (u8, String)> {
+    let captions = (1..=OTHER).map(move |activity| (activity, activity_caption(class, activity)));
+    let known = captions.filter(|(_, caption)| *caption != UNKNOWN);
+    known.map(|(activity, caption)| (activity, caption.to_ascii_lowercase().replace(' ', "_")))
 }
 
 /// Category, class, activity and type, with their captions. `name` is what activity 99 is called.

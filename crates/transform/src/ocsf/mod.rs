@@ -11,6 +11,7 @@ mod observables;
 mod shape;
 mod version;
 
+pub(crate) use class::activities;
 pub(crate) use shape::{severity_of_all, shape};
 pub(crate) use version::{NAMES, Version};
 

@@ -74,8 +74,7 @@ pub(crate) fn shape<'a>(entry: &'a Entry<'a>, version: Version, size: usize) -> 
         }
         (None, _) => as_entity(entry),
     };
-    let lasting = shape.class == Class::EntityManagement && (5..OTHER).contains(&shape.activity);
-    if lasting && !version.has(Part::EntityLifecycle) {
+    if !version.has_activity(shape.class, shape.activity) {
         shape.name = Text::constant(activity_caption(shape.class, shape.activity));
         shape.activity = OTHER;
     }

@@ -4,6 +4,8 @@
 //! written, and so its source stays among the leftovers in `unmapped`. To add a version, add it to [`RELEASES`], add what
 //! is new in it to [`SINCE`], and put its schema into `testkit`.
 
+use crate::entry::{Class, OTHER};
+
 /// A published version of OCSF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Release(u8, u8);
@@ -32,6 +34,14 @@ pub(crate) enum Part {
     EntityDetails,
     /// Activities of 3004 from 5 on: enable, disable, activate and so on.
     EntityLifecycle,
+    /// Activity 6 of 3002, Preauth.
+    Preauth,
+    /// Activity 12 of 3001, Unlock.
+    AccountUnlock,
+    /// Activity 7 of 3002, Account Switch.
+    AccountSwitch,
+    /// Activities 7 and 8 of 3006, about groups in groups.
+    Subgroups,
     /// Observables of type HTTP User-Agent.
     ObservableUserAgent,
     /// Observables of types User uid, Group name and Group uid.
@@ -57,18 +67,22 @@ pub(crate) enum Part {
 }
 
 /// The first version that has each part.
-const SINCE: [(Part, Release); 14] = [
+const SINCE: [(Part, Release); 18] = [
     (Part::IamRequest, Release(1, 2)),
     (Part::ObservableUserAgent, Release(1, 2)),
+    (Part::Preauth, Release(1, 2)),
     (Part::EntityDetails, Release(1, 3)),
     (Part::EntityLifecycle, Release(1, 3)),
+    (Part::AccountUnlock, Release(1, 4)),
     (Part::ObservableIds, Release(1, 4)),
     (Part::PlainActor, Release(1, 4)),
     (Part::BareGroup, Release(1, 4)),
     (Part::HttpResponse, Release(1, 4)),
     (Part::AuthFactors, Release(1, 5)),
+    (Part::AccountSwitch, Release(1, 6)),
     (Part::MethodPatch, Release(1, 6)),
     (Part::ResourceRole, Release(1, 6)),
+    (Part::Subgroups, Release(1, 6)),
     (Part::ProgrammaticCredentials, Release(1, 6)),
     (Part::OriginalEventUid, Release(1, 7)),
     (Part::ApiToken, Release(1, 8)),
@@ -106,6 +120,19 @@ impl Version {
     pub(crate) const fn has(self, part: Part) -> bool {
         self.parts & 1 << part as u32 != 0
     }
+
+    /// Whether the class has the activity.
+    pub(crate) const fn has_activity(self, class: Class, activity: u8) -> bool {
+        self.has(match (class, activity) {
+            (_, OTHER) => return true,
+            (Class::EntityManagement, 5..) => Part::EntityLifecycle,
+            (Class::Authentication, 6) => Part::Preauth,
+            (Class::Authentication, 7) => Part::AccountSwitch,
+            (Class::AccountChange, 12) => Part::AccountUnlock,
+            (Class::GroupManagement, 7 | 8) => Part::Subgroups,
+            _ => return true,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +145,7 @@ mod tests {
             let version = Version::find(name).unwrap();
             SINCE.into_iter().filter(|(part, _)| version.has(*part)).count()
         };
-        assert_eq!(NAMES.map(parts), [0, 4, 9, 14]);
+        assert_eq!(NAMES.map(parts), [0, 5, 11, 18]);
         assert!(Version::find("1.3.0").unwrap().has(Part::EntityDetails));
         assert!(!Version::find("1.3.0").unwrap().has(Part::AuthFactors));
         assert!(Version::NEWEST.has(Part::ApiToken));

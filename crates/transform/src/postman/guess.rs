@@ -2,8 +2,8 @@
 
 use pipeline::EventOutcome;
 
+use crate::activities;
 use crate::entry::{Facet, Login, OTHER, Rule, Text};
-use crate::generic::api_activity;
 use crate::rules::{account, api, entity, group, roles, session, web_resource};
 use crate::words::{Verb, Words, push_title};
 
@@ -181,7 +181,7 @@ fn changes_keys(words: &Words<'_>) -> Option<Rule<'static>> {
     if !words.have(&KEYS) {
         return None;
     }
-    let activity = entity_activity(words.verb());
+    let activity = activities::of_entity(words.verb());
     let of_scim = words.have(&["scim", "scimkey", "scimkeys"]);
     // A new key to the user directory opens it.
     let severity = match activity {
@@ -237,17 +237,7 @@ fn others<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     }
     if RESOURCES.contains(&first) {
         push_title(names.label, first);
-        let activity = match verb {
-            Some(Verb::Create) => 1,
-            Some(Verb::Read) => 2,
-            Some(Verb::Delete) => 4,
-            Some(Verb::Search) => 5,
-            Some(Verb::Import) => 6,
-            Some(Verb::Export) => 7,
-            Some(Verb::Share) => 8,
-            Some(_) => 3,
-            None => OTHER,
-        };
+        let activity = activities::of_web_resource(verb);
         return Rule { label: Text::foreign(names.label), ..web_resource(activity, "") };
     }
     if words.have(&["export", "exported", "download", "downloaded"]) {
@@ -257,7 +247,7 @@ fn others<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     if ADMINISTERED.contains(&first) && verb.is_some() {
         return administered(words, names);
     }
-    api(verb.and_then(api_activity).unwrap_or(OTHER))
+    api(verb.and_then(activities::of_api).unwrap_or(OTHER))
 }
 
 /// 3001, activity 99 "Invite …".
@@ -283,7 +273,7 @@ fn administered<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     if names.label.is_empty() {
         push_title(names.label, words.first());
     }
-    let activity = entity_activity(words.verb());
+    let activity = activities::of_entity(words.verb());
     let of_sso = words.have(&["sso", "saml", "customauth"]);
     let of_identity = of_sso || words.have(&["scim"]) || words.have_pair(&["domain"], &["capture"]);
     let takes_away = words.verb().is_some_and(Verb::takes_away);
@@ -302,20 +292,4 @@ fn administered<'a>(words: &Words<'a>, names: Names<'a>) -> Rule<'a> {
     let rule = entity(activity, "").severity(severity);
     let rule = if of_identity { rule.facet(Facet::Identity) } else { rule };
     Rule { label: Text::foreign(names.label), ..rule }
-}
-
-/// The activity of class 3004 that a verb is.
-const fn entity_activity(verb: Option<Verb>) -> u8 {
-    match verb {
-        Some(Verb::Create | Verb::Import) => 1,
-        Some(Verb::Read | Verb::Search | Verb::Export) => 2,
-        Some(Verb::Update | Verb::Share) => 3,
-        Some(Verb::Delete) => 4,
-        Some(Verb::Move) => 5,
-        Some(Verb::Enable) => 8,
-        Some(Verb::Disable) => 9,
-        Some(Verb::Activate) => 10,
-        Some(Verb::Deactivate) => 11,
-        None => OTHER,
-    }
 }

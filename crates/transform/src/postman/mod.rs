@@ -74,7 +74,7 @@ impl PostmanReader {
     pub(crate) fn read<'a>(&self, root: Value<'a>, within: &'a mut Within) -> Result<Entry<'a>, Why> {
         let fields = Fields::read(root);
         let action = action_of(fields.action)?;
-        let Within { order, words, label, name } = within;
+        let Within { order, words, label, name, .. } = within;
         let rule = self.rule(action, words, Names { label, name });
         let variables = fields.variables.map(Variables::read).unwrap_or_default();
         let (thing, thing_type) = thing(&variables, fields.resource);

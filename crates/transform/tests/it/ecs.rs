@@ -106,6 +106,17 @@ fn sources_have_an_address_and_an_ip_if_it_is_one() {
 }
 
 #[test]
+fn values_that_come_twice_stand_in_a_list_once() {
+    let mut record = full("team.add_member");
+    let twice: Vec<String> = (0..60).map(|n| format!("role-{}", n % 30)).collect();
+    record["data"]["variables"]["roles"] = json!(twice);
+    record["ip"] = json!("192.0.2.1, 192.0.2.2, 192.0.2.1, 192.0.2.2");
+    let document = in_ecs(&record);
+    assert_eq!(document["user"]["target"]["roles"], json!(twice[..30]));
+    assert_eq!(document["related"]["ip"], json!(["192.0.2.1", "192.0.2.2"]));
+}
+
+#[test]
 fn what_ecs_has_no_place_for_is_text_under_the_vendors_name() {
     let mut record = full("team.add_card");
     record["data"]["variables"] = json!({"12345": ["x"], "n": {"m": null}});

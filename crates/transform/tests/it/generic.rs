@@ -3,7 +3,7 @@
 use pipeline::EventOutcome;
 use serde_json::{Value, json};
 
-use crate::support::{Event, acme, checked, ecs, generic, lines, ocsf, origin, record, views};
+use crate::support::{Event, checked, ecs, generic, lines, mapping, ocsf, origin, record, views};
 
 fn one(view: &pipeline::View, value: &Value) -> Event {
     let origin = origin("acme.audit");
@@ -149,16 +149,15 @@ fn requests_and_targets_stand_where_they_belong() {
 #[test]
 fn without_a_base_url_there_is_no_full_url() {
     let view = ocsf("1.8.0");
-    let mut settings = acme();
-    settings.base_url = None;
-    let transform = transform::generic(&view, settings.clone()).unwrap();
     let (origin, text) = (origin("acme.audit"), full().to_string());
-    let event = &checked(&view, lines(&*transform, &record(&origin, text.as_bytes())), &text)[0];
-    assert_eq!(event["http_request"]["url"].get("url_string"), None);
-    settings.base_url = Some("https://x.example/".to_owned());
-    let transform = transform::generic(&view, settings).unwrap();
-    let event = &checked(&view, lines(&*transform, &record(&origin, text.as_bytes())), &text)[0];
-    assert_eq!(event["http_request"]["url"]["url_string"], "https://x.example/v1/keys/7?dry=1&x");
+    let url = |config: Value| {
+        let transform = transform::generic(&view, &mapping(config)).unwrap();
+        let event = checked(&view, lines(&*transform, &record(&origin, text.as_bytes())), &text).remove(0);
+        event["http_request"]["url"].get("url_string").cloned()
+    };
+    assert_eq!(url(json!({})), None);
+    let full = json!("https://x.example/api/v1/keys/7?dry=1&x");
+    assert_eq!(url(json!({"base_url": "https://x.example/api/"})), Some(full));
 }
 
 #[test]
@@ -176,7 +175,7 @@ fn actors_are_what_their_type_says() {
     assert_eq!(untyped["actor"]["user"], json!({"name": "x", "type_id": 0, "type": "Unknown"}));
     let nameless_key = actor(json!({"name": "ci", "type": "api_key"}));
     assert_eq!(nameless_key["actor"]["user"].get("programmatic_credentials"), None);
-    for nobody in [json!(null), json!("usr_1"), json!({"type": "user"}), json!([])] {
+    for nobody in [json!(null), json!(7), json!({"type": "user"}), json!([])] {
         let event = actor(nobody.clone());
         assert_eq!(
             (&event["class_uid"], &event["activity_name"]),

@@ -11,6 +11,8 @@ mod generic;
 mod golden;
 mod junk;
 mod malformed;
+mod mapping;
+mod mapping_errors;
 mod record;
 mod roles;
 mod support;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use pipeline::{EventMeta, EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
 use serde_json::Value;
-use transform::{ECS_VERSION, GenericSettings, OCSF_VERSIONS, PostmanOptions};
+use transform::{ECS_VERSION, MappingConfig, MappingSettings, OCSF_VERSIONS, PostmanOptions};
 
 /// One event, and what the writer knows of it.
 pub(crate) struct Event {
@@ -53,14 +53,16 @@ pub(crate) fn record<'a>(origin: &'a Origin, text: &'a [u8]) -> Record<'a> {
     Record { origin, text, id: RecordId { second: 0, native: 1, content: 2 }, collected_at: collected_at() }
 }
 
-pub(crate) fn acme() -> GenericSettings {
-    GenericSettings {
-        vendor: "Acme".into(),
-        product: "Acme Platform".into(),
-        dataset: "acme.audit".into(),
-        module: "acme".into(),
-        base_url: Some("https://api.acme.example".into()),
-    }
+/// A mapping as a user writes it, of a source called `acme`.
+pub(crate) fn mapping(config: Value) -> MappingSettings {
+    let config: MappingConfig = serde_json::from_value(config).unwrap();
+    config.validate("acme").unwrap()
+}
+
+pub(crate) fn acme() -> MappingSettings {
+    mapping(serde_json::json!({
+        "vendor": "Acme", "product": "Acme Platform", "base_url": "https://api.acme.example"
+    }))
 }
 
 pub(crate) fn postman(view: &View) -> Box<dyn Transform> {
@@ -68,7 +70,7 @@ pub(crate) fn postman(view: &View) -> Box<dyn Transform> {
 }
 
 pub(crate) fn generic(view: &View) -> Box<dyn Transform> {
-    transform::generic(view, acme()).unwrap()
+    transform::generic(view, &acme()).unwrap()
 }
 
 /// The lines that `transform` writes for `record`.

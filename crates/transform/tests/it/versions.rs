@@ -120,7 +120,7 @@ fn an_unknown_version_is_refused_with_what_there_is() {
             error.to_string(),
             format!("no {name} version \"9.9.9\"; this release writes {}", supported.join(", "))
         );
-        assert!(transform::generic(&view, acme()).is_err());
+        assert!(transform::generic(&view, &acme()).is_err());
     }
     assert!(transform::postman(&raw(), PostmanOptions::default()).is_ok());
     assert_eq!(OCSF_VERSIONS, testkit::schema::OCSF_VERSIONS);

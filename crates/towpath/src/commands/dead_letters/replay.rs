@@ -22,7 +22,7 @@ use super::select::Selection;
 use super::{Chosen, plural};
 use crate::assemble::{self, Assembly};
 use crate::commands::run::block_on;
-use crate::connectors;
+use crate::connectors::{self, SourceSettings};
 use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
 use crate::stop;
@@ -132,7 +132,7 @@ impl Replay {
         let letter = &kept.letter;
         let origin = self.origin_today(&letter.origin);
         let (batch, index) = match &letter.record {
-            Some(record) => mapped_again(letter, record, &origin, view)?,
+            Some(record) => mapped_again(letter, record, &origin, self.source(&origin), view)?,
             None => (as_it_was(letter, &origin, view)?, 0),
         };
         let event = &batch.events[index];
@@ -143,6 +143,14 @@ impl Replay {
             ..letter.clone()
         };
         Ok(Prepared { place: kept.place(), letter, batch: Arc::new(batch), index })
+    }
+
+    /// The settings of that source, if it is configured today.
+    fn source(&self, origin: &Origin) -> Option<&SourceSettings> {
+        let Assembly { config, sources, .. } = &self.assembly;
+        let mut all = config.sources.iter().zip(sources);
+        let is_it = |source: &config::Source| *source.name == *origin.source && *source.kind == *origin.kind;
+        all.find(|(source, _)| is_it(source)).map(|(_, settings)| settings)
     }
 
     /// What the configuration says of the source today; what the letter says, where there is no such source any more.
@@ -159,9 +167,10 @@ fn mapped_again(
     letter: &Letter,
     record: &LetterRecord,
     origin: &Arc<Origin>,
+    settings: Option<&SourceSettings>,
     view: &Arc<View>,
 ) -> Result<(EventBatch, usize), String> {
-    let transform = connectors::transform_of(origin, view)
+    let transform = connectors::transform_of(origin, settings, view)
         .ok_or_else(|| format!("this release has no source of type {}", origin.kind))?
         .map_err(|error| error.to_string())?;
     let mut events = EventWriter::default();

@@ -1,8 +1,8 @@
-//! "Did you mean …?"
+//! "Did you mean …?", for whoever says what is wrong with a key or a word.
 
 /// The candidate that `word` was probably meant to be: the same but for case and separators, or a few typing errors away,
 /// about one in three letters.
-pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| -> String {
         text.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).flat_map(char::to_lowercase).collect()
     };
@@ -20,7 +20,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// `` `a`, `b` or `c` ``, sorted.
-pub(crate) fn any_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub fn any_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut words: Vec<&str> = words.into_iter().collect();
     words.sort_unstable();
     words.dedup();

@@ -1,14 +1,14 @@
-//! The way to a member of a JSON value: [`Path`].
+//! The way to a member of a JSON value, as a configuration names it: [`Path`].
 
 use std::fmt;
 use std::str::FromStr;
 
 /// Names of members, joined by dots, from the top of a value: `data.actor.id`. A name that has a dot or a quote in it
 /// stands in quotes: `"project.archived".by`; a quote or a backslash inside of them has a backslash before it. The empty path is the
-/// value itself. A path leads through objects only.
+/// value itself. A path leads through objects only, unless whoever takes it says otherwise.
 ///
 /// ```
-/// let path: poll::Path = r#"data."@timestamp""#.parse().unwrap();
+/// let path: pipeline::Path = r#"data."@timestamp""#.parse().unwrap();
 /// assert_eq!(&*path.names()[1], "@timestamp");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
