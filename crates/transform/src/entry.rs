@@ -226,11 +226,6 @@ impl<'a> User<'a> {
         }
     }
 
-    /// The e-mail address, if OCSF's type `email_t` takes it.
-    pub(crate) fn address(&self) -> Option<Text<'a>> {
-        self.email.filter(|email| is_address(email.value))
-    }
-
     /// Notes what of it has been written with `other`.
     pub(crate) fn mark_used_where_same(&self, other: &User<'_>) {
         let own = [self.uid, self.name, self.full_name, self.email];
@@ -243,35 +238,6 @@ impl<'a> User<'a> {
             }
         }
     }
-}
-
-/// OCSF's type `email_t`: `^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$`, where `+-/` is a range.
-fn is_address(text: &str) -> bool {
-    const fn in_label(b: u8) -> bool {
-        b.is_ascii_alphanumeric() || b == b'-'
-    }
-    /// Bytes that may stand before the `@`.
-    const LOCAL: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut b = 0;
-        while b < 256 {
-            table[b] = (b as u8).is_ascii_alphanumeric();
-            b += 1;
-        }
-        let others = b"!#$%&'*+,-./=?^_`{|}~";
-        let mut n = 0;
-        while n < others.len() {
-            table[others[n] as usize] = true;
-            n += 1;
-        }
-        table
-    };
-    let text = text.as_bytes();
-    let local = text.iter().take_while(|b| LOCAL[usize::from(**b)]).count();
-    let Some((b'@', domain)) = text[local..].split_first() else { return false };
-    let first = domain.iter().take_while(|b| in_label(**b)).count();
-    let Some((b'.', rest)) = domain[first..].split_first() else { return false };
-    local > 0 && first > 0 && !rest.is_empty() && rest.iter().all(|b| in_label(*b) || *b == b'.')
 }
 
 /// Something with an id and a name.

@@ -3,6 +3,7 @@
 //! [`version`] says what the versions differ in, [`class`] holds the fixed words, [`shape`] chooses the class,
 //! [`event`] writes it with [`objects`] and [`observables`], [`base`] writes what could not be mapped, and gaps.
 
+mod address;
 mod base;
 mod class;
 mod event;

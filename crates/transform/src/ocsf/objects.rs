@@ -1,5 +1,6 @@
 //! The objects inside an OCSF event.
 
+use super::address::is_address;
 use super::observables::Person;
 use super::version::{Part, Version};
 use crate::entry::{Client, Entry, Login, Named, Request, Roles, Text, User, UserKind};
@@ -13,7 +14,7 @@ pub(super) fn write_user<'a>(
     team: &Named<'_>,
     version: Version,
 ) -> Person<'a> {
-    let address = user.address();
+    let address = user.email.filter(|email| is_address(email.value, version));
     line.key(at);
     line.push("{");
     line.maybe(key!("uid"), user.uid);

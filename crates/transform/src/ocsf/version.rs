@@ -30,6 +30,8 @@ pub(crate) const NAMES: [&str; RELEASES.len()] = {
 pub(crate) enum Part {
     /// `src_endpoint` and `http_request` on 3004, 3005 and 3006.
     IamRequest,
+    /// More than letters, digits and `_.+-` before the `@` of an e-mail address.
+    WideAddress,
     /// `type_id`, `org` and `user` of an entity; before, an entity must have a name or an id.
     EntityDetails,
     /// Activities of 3004 from 5 on: enable, disable, activate and so on.
@@ -67,10 +69,11 @@ pub(crate) enum Part {
 }
 
 /// The first version that has each part.
-const SINCE: [(Part, Release); 18] = [
+const SINCE: [(Part, Release); 19] = [
     (Part::IamRequest, Release(1, 2)),
     (Part::ObservableUserAgent, Release(1, 2)),
     (Part::Preauth, Release(1, 2)),
+    (Part::WideAddress, Release(1, 3)),
     (Part::EntityDetails, Release(1, 3)),
     (Part::EntityLifecycle, Release(1, 3)),
     (Part::AccountUnlock, Release(1, 4)),
@@ -145,7 +148,7 @@ mod tests {
             let version = Version::find(name).unwrap();
             SINCE.into_iter().filter(|(part, _)| version.has(*part)).count()
         };
-        assert_eq!(NAMES.map(parts), [0, 5, 11, 18]);
+        assert_eq!(NAMES.map(parts), [0, 6, 12, 19]);
         assert!(Version::find("1.3.0").unwrap().has(Part::EntityDetails));
         assert!(!Version::find("1.3.0").unwrap().has(Part::AuthFactors));
         assert!(Version::NEWEST.has(Part::ApiToken));

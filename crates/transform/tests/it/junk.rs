@@ -73,6 +73,7 @@ fn text() -> impl Strategy<Value = String> {
         "{\"1\":",
         "192.0.2.1:80, ::1",
         "a@b.co",
+        "o'brien~a@example.com",
         "2026-11-20T08:16:00Z",
         "admin",
         "api_key",
