@@ -16,6 +16,8 @@ pub struct ConnectorType {
     /// Further keys of its own that are not its struct's, each with the JSON Schema of a struct; see
     /// [`ConnectorType::with_part`].
     pub parts: Vec<(&'static str, Schema)>,
+    /// Recipes that a block may name, each with its text; see [`Recipe`](crate::Recipe).
+    pub recipes: &'static [(&'static str, &'static str)],
 }
 
 /// What a connector is.
@@ -71,6 +73,12 @@ impl ConnectorType {
         self
     }
 
+    /// The same type with recipes, one of which a block may name under `recipe`.
+    #[must_use]
+    pub fn with_recipes(self, recipes: &'static [(&'static str, &'static str)]) -> Self {
+        Self { recipes, ..self }
+    }
+
     fn new<C: JsonSchema>(name: &'static str, role: Role, common: &[&str]) -> Self {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
         let own = schema.get("properties").and_then(|properties| properties.as_object());
@@ -80,7 +88,7 @@ impl ConnectorType {
                 "connector type `{name}` redefines the key `{key}`"
             );
         }
-        Self { name, role, schema, parts: Vec::new() }
+        Self { name, role, schema, parts: Vec::new(), recipes: &[] }
     }
 
     /// Whether it is a source rather than a sink.

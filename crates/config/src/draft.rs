@@ -18,6 +18,7 @@ use crate::model::{
 };
 use crate::node::{Entry, Kind, Node, Origin, Span};
 use crate::read;
+use crate::recipe::RECIPE;
 use crate::schema::Schemas;
 use settings::suggest::{any_of, closest};
 
@@ -279,7 +280,7 @@ impl Draft<'_> {
 
     fn block(self, document: &Arc<Document>, common: &'static [&'static str]) -> Block {
         let Entry { key_span, value, .. } = self.entry;
-        let parts = self.connector.parts.iter().map(|(key, _)| *key).collect();
+        let parts = self.connector.parts.iter().map(|(key, _)| *key).chain([RECIPE]).collect();
         Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common, parts }
     }
 }

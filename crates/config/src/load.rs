@@ -15,7 +15,7 @@ use crate::finding::Finding;
 use crate::model::{Admin, Batch, DeadLetters, EventSchema, Limits, OcsfVersion, Retry};
 use crate::node::Kind;
 use crate::schema::Schemas;
-use crate::{interpolate, rules, yaml};
+use crate::{interpolate, recipe, rules, yaml};
 
 /// The most that a configuration file may hold.
 pub const MAX_FILE: ByteSize = ByteSize::mib(1);
@@ -143,6 +143,12 @@ pub fn parse(
             return Err(reject(Finding::error(&(0..0), message, "start with `sources:` and `sinks:`")));
         }
     };
+    if let Kind::Map(entries) = &mut root.kind
+        && let Some(sources) = entries.iter_mut().find(|entry| entry.key == "sources")
+        && let Kind::Map(sources) = &mut sources.value.kind
+    {
+        recipe::merge(sources, types, &mut findings);
+    }
     interpolate::resolve(&mut root, text, environment, &mut findings);
     let mut reading = Reading { schemas: &schemas, types, text, findings, shown: Vec::new() };
     let general = reading.general(&root);

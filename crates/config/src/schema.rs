@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::connector::ConnectorType;
 use crate::model::{General, SinkKeys, SourceKeys};
+use crate::recipe::RECIPE;
 
 /// What the names of sources and sinks look like: they become metric labels and file names.
 pub(crate) const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
@@ -43,6 +44,12 @@ impl Schemas {
             for (key, schema) in &connector.parts {
                 let prefix = format!("{role}-{}-{key}", connector.name);
                 block["properties"][*key] = schemas.part(&prefix, schema.clone().to_value());
+            }
+            if !connector.recipes.is_empty() {
+                block["properties"][RECIPE] = json!({
+                    "type": "string",
+                    "description": "The recipe that has what this block leaves out: see `towpath recipes list`. Takes no `${…}`.",
+                });
             }
             let blocks = if connector.is_source() { &mut schemas.sources } else { &mut schemas.sinks };
             blocks.insert(connector.name, block);
@@ -97,7 +104,8 @@ impl Schemas {
 /// The JSON Schema (draft 2020-12) of a configuration with these connector types, for editors and other tools. Wherever a
 /// single value is expected it takes `${…}` too. Keys are sorted, so that the text is always the same.
 pub fn schema(types: &[ConnectorType]) -> Value {
-    let Schemas { definitions, general, sources, sinks } = Schemas::new(types);
+    let Schemas { definitions, general, mut sources, sinks } = Schemas::new(types);
+    sources.values_mut().for_each(recipe_or_keys);
     let named = |blocks: BTreeMap<&str, Value>, description: &str| {
         json!({
             "type": "object",
@@ -119,6 +127,15 @@ pub fn schema(types: &[ConnectorType]) -> Value {
     root["title"] = json!("Towpath configuration");
     root["description"] = json!("Collects audit trails of SaaS vendors and delivers them to a SIEM.");
     sorted(root)
+}
+
+/// Where a block may name a recipe, nothing else is required of one that does.
+fn recipe_or_keys(block: &mut Value) {
+    if block["properties"].get(RECIPE).is_none() {
+        return;
+    }
+    let required = std::mem::replace(&mut block["required"], json!(["type"]));
+    block["anyOf"] = json!([{ "required": [RECIPE] }, { "required": required }]);
 }
 
 fn root<T: JsonSchema>() -> Value {

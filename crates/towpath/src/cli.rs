@@ -61,6 +61,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLettersArgs),
     /// Print a JSON Schema, or an index template.
     Schema(SchemaArgs),
+    /// Look at the recipes of `audit_logs`: what is known of an API, and from where.
+    Recipes(RecipesArgs),
     /// Print shell completions.
     Completions(CompletionsArgs),
 }
@@ -265,6 +267,23 @@ pub(crate) struct WhichLetters {
     /// All letters; with --sink, all of that sink.
     #[arg(long, conflicts_with = "ids")]
     pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesArgs {
+    #[command(subcommand)]
+    pub(crate) command: RecipesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecipesCommand {
+    /// One line each.
+    List,
+    /// What a recipe says, what is to be added to it, and where each of its keys is known from.
+    Show {
+        /// Its name.
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,8 @@ use transform::{
     ActionNames, MappingConfig, MappingSettings, PostmanOptions, UnknownActions, UnknownVersion,
 };
 
+include!(concat!(env!("OUT_DIR"), "/recipes.rs"));
+
 /// The key of an `audit_logs` block that says how its records become events.
 const MAPPING: &str = "mapping";
 
@@ -41,7 +43,9 @@ pub(crate) fn types() -> Vec<ConnectorType> {
     let elasticsearch = SinkTraits { schema: EventSchema::Ecs, batch, ..SinkTraits::default() };
     vec![
         ConnectorType::source::<PostmanConfig>("postman"),
-        ConnectorType::source::<AuditLogsConfig>("audit_logs").with_part::<MappingConfig>(MAPPING),
+        ConnectorType::source::<AuditLogsConfig>("audit_logs")
+            .with_part::<MappingConfig>(MAPPING)
+            .with_recipes(RECIPES),
         ConnectorType::sink::<FileConfig>("file", file),
         ConnectorType::sink::<HttpConfig>("http", SinkTraits::default()),
         ConnectorType::sink::<SplunkHecConfig>("splunk_hec", splunk_hec),

@@ -58,6 +58,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Checkpoint(args) => commands::checkpoint::run(&args),
         Command::DeadLetters(args) => commands::dead_letters::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
+        Command::Recipes(args) => commands::recipes::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

@@ -8,6 +8,7 @@ mod config;
 mod deploy;
 mod mapping;
 mod metrics;
+mod recipes;
 mod simulated;
 mod start;
 mod yaml;

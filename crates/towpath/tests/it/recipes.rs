@@ -1,0 +1,82 @@
+//! Recipes: each makes a valid source with nothing but a credential added.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn recipes() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/recipes");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("recipes").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+fn name(path: &Path) -> &str {
+    path.file_stem().expect("a name").to_str().expect("UTF-8")
+}
+
+fn towpath(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_towpath")).args(args).output().expect("towpath runs")
+}
+
+fn check(keys: &str) -> Output {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("towpath.yaml");
+    let text = format!(
+        "data_dir: {0}/data\nsources:\n  a:\n    type: audit_logs\n{keys}\nsinks:\n  out: {{ type: file, path: {0}/out }}\n",
+        dir.path().display()
+    );
+    std::fs::write(&file, text).expect("the configuration");
+    towpath(&["check", "--config", file.to_str().expect("UTF-8")])
+}
+
+#[test]
+fn every_recipe_is_valid_once_what_it_asks_for_is_added() {
+    assert!(recipes().len() >= 15);
+    for path in recipes() {
+        let name = name(&path);
+        let text = std::fs::read_to_string(&path).expect("a recipe");
+        let mut keys = format!("    recipe: {name}\n    auth: {{ bearer: key-of-a-test }}\n");
+        if !text.contains("\n  url: ") {
+            keys += "    url: https://api.example.com\n";
+        }
+        for variable in ["org", "account", "group", "tailnet"] {
+            if text.contains(&format!("{{{variable}}}")) {
+                keys += &format!("    variables: {{ {variable}: x }}\n");
+            }
+        }
+        let output = check(&keys);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let shown = towpath(&["recipes", "show", name]);
+        assert!(shown.status.success(), "{name}: {}", String::from_utf8_lossy(&shown.stderr));
+        let shown = String::from_utf8(shown.stdout).expect("UTF-8");
+        assert_eq!(shown.contains("unverified: "), text.contains("seen: false"), "{shown}");
+    }
+    let list = towpath(&["recipes", "list"]);
+    let list = String::from_utf8(list.stdout).expect("UTF-8");
+    assert_eq!(list.lines().count(), recipes().len(), "{list}");
+}
+
+#[test]
+fn what_the_user_writes_stands_and_errors_name_the_recipe_s_key() {
+    let told = |keys: &str| {
+        let output = check(keys);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let credential = "    recipe: nirvana\n    auth: { bearer: key-of-a-test }\n";
+    let (code, text) = told(&format!("{credential}    url: http://api.example.com\n"));
+    assert!(code == Some(2) && text.contains("`url`"), "the user's url did not stand: {text}");
+    // One key of a block of the recipe's: the others stay.
+    let (code, text) = told(&format!("{credential}    paging: {{ cursor: {{ from: next }} }}\n"));
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = told(&format!("{credential}    paging: {{ none: {{}} }}\n"));
+    assert!(code == Some(2) && text.contains("paging"), "{text}");
+    // The user's overlap is longer than the recipe's re-sweep.
+    let (code, text) = told(
+        "    recipe: gitlab\n    auth: { bearer: key-of-a-test }\n    variables: { group: x }\n    retention: 2h\n",
+    );
+    assert!(code == Some(2) && text.contains("`resweep.over`") && text.contains("recipe: gitlab"), "{text}");
+    let (code, text) = told("    recipe: nirvanna\n    auth: { bearer: key-of-a-test }\n");
+    assert!(code == Some(2) && text.contains("did you mean `nirvana`?"), "{text}");
+    assert_eq!(towpath(&["recipes", "show", "nobody"]).status.code(), Some(2));
+}
