@@ -11,14 +11,17 @@ pub struct ConnectorType {
     pub name: &'static str,
     /// What it is.
     pub role: Role,
-    /// The JSON Schema of its own configuration struct.
-    pub schema: Schema,
+    /// Makes the JSON Schema of its own configuration struct: only for types that a configuration names, because that of
+    /// all of them takes a mebibyte and more of a process that lives for months.
+    schema: MakeSchema,
     /// Further keys of its own that are not its struct's, each with the JSON Schema of a struct; see
     /// [`ConnectorType::with_part`].
-    pub parts: Vec<(&'static str, Schema)>,
+    parts: Vec<(&'static str, MakeSchema)>,
     /// Recipes that a block may name, each with its text; see [`Recipe`](crate::Recipe).
     pub recipes: &'static [(&'static str, &'static str)],
 }
+
+type MakeSchema = fn() -> Schema;
 
 /// What a connector is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,35 +44,23 @@ pub struct SinkTraits {
 }
 
 impl ConnectorType {
-    /// A source type whose own keys are the fields of `C`.
-    ///
-    /// # Panics
-    /// When `C` has a key that all sources have (`type`, `labels`).
+    /// A source type whose own keys are the fields of `C`, which must not have a key that all sources have (`type`,
+    /// `labels`): see [`schema`](crate::schema()).
     pub fn source<C: JsonSchema>(name: &'static str) -> Self {
-        Self::new::<C>(name, Role::Source, SOURCE_KEYS)
+        Self { name, role: Role::Source, schema: schema_of::<C>, parts: Vec::new(), recipes: &[] }
     }
 
-    /// A sink type whose own keys are the fields of `C`.
-    ///
-    /// # Panics
-    /// When `C` has a key that all sinks have (`type`, `schema`, `ocsf_version`, `keep_raw`, `from`, `batch`, `retry`).
+    /// A sink type whose own keys are the fields of `C`, which must not have a key that all sinks have (`type`, `schema`,
+    /// `ocsf_version`, `keep_raw`, `from`, `batch`, `retry`): see [`schema`](crate::schema()).
     pub fn sink<C: JsonSchema>(name: &'static str, traits: SinkTraits) -> Self {
-        Self::new::<C>(name, Role::Sink(traits), SINK_KEYS)
+        Self { name, role: Role::Sink(traits), schema: schema_of::<C>, parts: Vec::new(), recipes: &[] }
     }
 
-    /// The same type with one more key, whose value is a block of the fields of `P`. It is for somebody else than the
-    /// connector, who reads it with [`Block::part`](crate::Block::part).
-    ///
-    /// # Panics
-    /// When the type has the key already.
+    /// The same type with one more key, which it must not have already, whose value is a block of the fields of `P`. It is
+    /// for somebody else than the connector, who reads it with [`Block::part`](crate::Block::part).
+    #[must_use]
     pub fn with_part<P: JsonSchema>(mut self, key: &'static str) -> Self {
-        let own = self.schema.get("properties").and_then(|properties| properties.as_object());
-        let common = if self.is_source() { SOURCE_KEYS } else { SINK_KEYS };
-        let taken = common.contains(&key)
-            || own.is_some_and(|own| own.contains_key(key))
-            || self.parts.iter().any(|(part, _)| *part == key);
-        assert!(!taken, "connector type `{}` redefines the key `{key}`", self.name);
-        self.parts.push((key, SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<P>()));
+        self.parts.push((key, schema_of::<P>));
         self
     }
 
@@ -79,22 +70,52 @@ impl ConnectorType {
         Self { recipes, ..self }
     }
 
-    fn new<C: JsonSchema>(name: &'static str, role: Role, common: &[&str]) -> Self {
-        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
-        let own = schema.get("properties").and_then(|properties| properties.as_object());
+    /// The JSON Schema of its own struct.
+    ///
+    /// # Panics
+    /// When that has a key that all connectors of the role have.
+    pub(crate) fn schema(&self) -> Schema {
+        let schema = (self.schema)();
+        let common = if self.is_source() { SOURCE_KEYS } else { SINK_KEYS };
         for key in common {
-            assert!(
-                !own.is_some_and(|own| own.contains_key(*key)),
-                "connector type `{name}` redefines the key `{key}`"
-            );
+            assert!(!has(&schema, key), "connector type `{}` redefines the key `{key}`", self.name);
         }
-        Self { name, role, schema, parts: Vec::new(), recipes: &[] }
+        schema
+    }
+
+    /// The names of its parts.
+    pub(crate) fn part_names(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().map(|(key, _)| *key)
+    }
+
+    /// The JSON Schemas of its parts.
+    ///
+    /// # Panics
+    /// When a part has the name of another key of the type, whose own schema is `own`.
+    pub(crate) fn parts(&self, own: &Schema) -> Vec<(&'static str, Schema)> {
+        let common = if self.is_source() { SOURCE_KEYS } else { SINK_KEYS };
+        for (number, key) in self.part_names().enumerate() {
+            let taken = common.contains(&key)
+                || has(own, key)
+                || self.part_names().take(number).any(|part| part == key);
+            assert!(!taken, "connector type `{}` redefines the key `{key}`", self.name);
+        }
+        self.parts.iter().map(|(key, schema)| (*key, schema())).collect()
     }
 
     /// Whether it is a source rather than a sink.
     pub(crate) fn is_source(&self) -> bool {
         self.role == Role::Source
     }
+}
+
+fn schema_of<C: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>()
+}
+
+fn has(schema: &Schema, key: &str) -> bool {
+    let properties = schema.get("properties").and_then(|properties| properties.as_object());
+    properties.is_some_and(|properties| properties.contains_key(key))
 }
 
 #[cfg(test)]
@@ -111,7 +132,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "connector type `own` redefines the key `labels`")]
     fn common_key_cannot_be_redefined() {
-        ConnectorType::source::<Own>("own");
+        crate::schema(&[ConnectorType::source::<Own>("own")]);
     }
 
     #[test]
@@ -122,11 +143,11 @@ mod tests {
         struct Url {
             url: String,
         }
-        ConnectorType::source::<Url>("own").with_part::<Url>("url");
+        crate::schema(&[ConnectorType::source::<Url>("own").with_part::<Url>("url")]);
     }
 
     #[test]
     fn key_of_the_other_role_is_free() {
-        assert!(!ConnectorType::sink::<Own>("own", SinkTraits::default()).is_source());
+        crate::schema(&[ConnectorType::sink::<Own>("own", SinkTraits::default())]);
     }
 }

@@ -130,7 +130,10 @@ impl<'a> Reading<'a> {
             Group::Sources => &self.schemas.sources,
             Group::Sinks => &self.schemas.sinks,
         };
-        let (role, known) = (group.role(), any_of(schemas.keys().copied()));
+        let of_group = |connector: &&ConnectorType| connector.is_source() == (group == Group::Sources);
+        let mut names: Vec<_> = self.types.iter().filter(of_group).map(|connector| connector.name).collect();
+        names.sort_unstable();
+        let (role, known) = (group.role(), any_of(names.iter().copied()));
         let Kind::Map(_) = &entry.value.kind else {
             let message = format!("a {role} is a block of keys, not {}", entry.value.noun());
             self.error(&entry.key_span, message, format!("begin it with `type: …`, which is {known}"));
@@ -150,16 +153,15 @@ impl<'a> Reading<'a> {
             return None;
         };
         if let Some((name, schema)) = schemas.get_key_value(&*word.text) {
-            let is_it = |connector: &&ConnectorType| {
-                connector.name == *name && connector.is_source() == (group == Group::Sources)
-            };
-            return self.types.iter().find(is_it).map(|connector| (connector, schema));
+            let mut of_name = self.types.iter().filter(of_group);
+            let connector = of_name.find(|connector| connector.name == *name);
+            return connector.map(|connector| (connector, schema));
         }
         match word.origin {
             Origin::Unresolved => {}
             Origin::Literal if is_presentable(&word.text) => {
                 self.shown.push(value.span.clone());
-                let help = match closest(&word.text, schemas.keys().copied()) {
+                let help = match closest(&word.text, names.iter().copied()) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("write {known}"),
                 };
@@ -280,7 +282,7 @@ impl Draft<'_> {
 
     fn block(self, document: &Arc<Document>, common: &'static [&'static str]) -> Block {
         let Entry { key_span, value, .. } = self.entry;
-        let parts = self.connector.parts.iter().map(|(key, _)| *key).chain([RECIPE]).collect();
+        let parts = self.connector.part_names().chain([RECIPE]).collect();
         Block { document: document.clone(), node: value.clone(), place: key_span.clone(), common, parts }
     }
 }

@@ -13,7 +13,7 @@ use crate::draft::{Group, Reading};
 use crate::environment::Environment;
 use crate::finding::Finding;
 use crate::model::{Admin, Batch, DeadLetters, EventSchema, Limits, OcsfVersion, Retry};
-use crate::node::Kind;
+use crate::node::{Entry, Kind, Node};
 use crate::schema::Schemas;
 use crate::{interpolate, recipe, rules, yaml};
 
@@ -116,10 +116,10 @@ pub fn parse(
     environment: &dyn Environment,
 ) -> Result<Config, Report> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let schemas = Schemas::new(types);
     let reject = |finding: Finding| {
         let mut report = Report::default();
-        report.extend([Document::unparsed(path, text.to_owned(), schemas.vocabulary()).diagnostic(&finding)]);
+        let vocabulary = Schemas::new(types).vocabulary();
+        report.extend([Document::unparsed(path, text.to_owned(), vocabulary).diagnostic(&finding)]);
         report
     };
     if text.len() as u64 > MAX_FILE.get() {
@@ -150,6 +150,7 @@ pub fn parse(
         recipe::merge(sources, types, &mut findings);
     }
     interpolate::resolve(&mut root, text, environment, &mut findings);
+    let schemas = schemas_for(&root, types);
     let mut reading = Reading { schemas: &schemas, types, text, findings, shown: Vec::new() };
     let general = reading.general(&root);
     let sources = reading.group(&root, Group::Sources);
@@ -178,4 +179,23 @@ pub fn parse(
         retry: general.retry,
         report,
     })
+}
+
+/// The schemas of the types that the tree names; of all where a block is of none, as it may have the keys of any.
+fn schemas_for(root: &Node, types: &[ConnectorType]) -> Schemas {
+    let is_of = |group: Group, block: &Entry, connector: &ConnectorType| {
+        let kind = block.value.entry("type").and_then(|entry| entry.value.scalar());
+        connector.is_source() == (group == Group::Sources)
+            && kind.is_some_and(|kind| kind.text == connector.name)
+    };
+    let mut used = vec![false; types.len()];
+    for group in [Group::Sources, Group::Sinks] {
+        for block in group.entries(root) {
+            match types.iter().position(|connector| is_of(group, block, connector)) {
+                Some(number) => used[number] = true,
+                None => return Schemas::new(types),
+            }
+        }
+    }
+    Schemas::new(types.iter().zip(used).filter_map(|(connector, used)| used.then_some(connector)))
 }

@@ -26,7 +26,7 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    pub(crate) fn new(types: &[ConnectorType]) -> Self {
+    pub(crate) fn new<'t>(types: impl IntoIterator<Item = &'t ConnectorType>) -> Self {
         let mut schemas = Self {
             definitions: Map::new(),
             general: Value::Null,
@@ -38,12 +38,13 @@ impl Schemas {
         let sink = schemas.part("sink", root::<SinkKeys>());
         for connector in types {
             let role = if connector.is_source() { "source" } else { "sink" };
-            let own =
-                schemas.part(&format!("{role}-{}", connector.name), connector.schema.clone().to_value());
+            let schema = connector.schema();
+            let parts = connector.parts(&schema);
+            let own = schemas.part(&format!("{role}-{}", connector.name), schema.to_value());
             let mut block = block(connector.name, own, if connector.is_source() { &source } else { &sink });
-            for (key, schema) in &connector.parts {
+            for (key, schema) in parts {
                 let prefix = format!("{role}-{}-{key}", connector.name);
-                block["properties"][*key] = schemas.part(&prefix, schema.clone().to_value());
+                block["properties"][key] = schemas.part(&prefix, schema.to_value());
             }
             if !connector.recipes.is_empty() {
                 block["properties"][RECIPE] = json!({
@@ -103,6 +104,9 @@ impl Schemas {
 
 /// The JSON Schema (draft 2020-12) of a configuration with these connector types, for editors and other tools. Wherever a
 /// single value is expected it takes `${…}` too. Keys are sorted, so that the text is always the same.
+///
+/// # Panics
+/// When a type has a key twice: of its own, as a part, or one that all of its role have.
 pub fn schema(types: &[ConnectorType]) -> Value {
     let Schemas { definitions, general, mut sources, sinks } = Schemas::new(types);
     sources.values_mut().for_each(recipe_or_keys);

@@ -39,7 +39,7 @@ fn what_is_wrong_is_said_with_its_key_and_what_would_be_right() {
         }
         found.push('\n');
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/mapping-errors.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mapping_errors.txt");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, &found).unwrap();
     }
