@@ -62,7 +62,8 @@ impl Truth {
             lines: Contents::default(),
             shown,
         };
-        for version in truth.shown.iter().chain(&all).flat_map(|record| &record.versions) {
+        // A record that was edited may have come, before that, in a page that does not count.
+        for version in truth.shown.iter().chain(&api.ever()).flat_map(|record| &record.versions) {
             truth.texts.add(version.text.clone());
             truth.lines.add(on_one_line(&version.text));
         }

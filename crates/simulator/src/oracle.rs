@@ -55,6 +55,13 @@ impl Snapshot {
         )
     }
 
+    /// All records with each revision that they ever had: a page that does not count as shown may have brought any.
+    pub(crate) fn ever(world: &World) -> Self {
+        let revisions = |event: &Event| (0..=event.edits).fold(0, |mask, edits| mask | 1 << (edits * 2));
+        let ever = world.events().iter();
+        Self(ever.map(|event| (Event { shown: revisions(event), ..*event }, world.template(event))).collect())
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter(|(_, template)| template.has_id).map(|(event, _)| event.id.to_string())
     }

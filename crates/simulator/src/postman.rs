@@ -151,6 +151,13 @@ impl Postman {
         snapshot.records().collect()
     }
 
+    /// All records with each content that they ever had (and `data.actor.active` as it was first), whether or not a page
+    /// that counts has shown it: what may be delivered at all.
+    pub fn ever(&self) -> Vec<Record> {
+        let snapshot = Snapshot::ever(&self.shared.lock().world);
+        snapshot.records().collect()
+    }
+
     /// The ids of [`Postman::all`]: what a collector has to have delivered in the end. Records without an id are left out.
     pub fn all_ids(&self) -> BTreeSet<String> {
         let snapshot = self.shared.lock().all();
