@@ -19,11 +19,12 @@
 //! | `demo` | `demo --exit` |
 //! | `quiet` | no warning on a good day |
 //!
-//! `truth` and `delivered` compare what stands in the files with what the simulator has shown; `api`, `binary`, `process`
+//! `truth` and `delivered` compare what stands in the files with what the simulator has shown; `admin`, `api`, `binary`, `process`
 //! and `workplace` are what the tests are set up with. `TOWPATH_E2E_SEED` repeats a run's chance.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and tells why")]
 
+mod admin;
 mod api;
 mod binary;
 mod chance;

@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::admin::{free_address, metric};
 use crate::api::Api;
 use crate::process::wait_until;
 use crate::workplace::{Config, Workplace};
@@ -186,7 +187,9 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     let brokers = kafka.bootstrap_servers();
 
     let place = Workplace::new();
+    let admin = free_address();
     let mut config = Config::new(&api);
+    config.general = config.general.replace("listen: off", &format!("listen: \"{admin}\""));
     config.sinks = format!(
         "file: {{ type: file, path: file.ndjson, schema: raw }}\n\
          webhook: {{ type: http, url: \"http://{}/in\", schema: raw }}\n\
@@ -226,6 +229,11 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     });
     wait_until("the topic has every record", Duration::from_secs(60), || {
         all.is_subset(&topic(&brokers).ids())
+    });
+    // librdkafka tells its figures every few seconds.
+    wait_until("the metrics know of the broker", Duration::from_secs(30), || {
+        metric(admin, "towpath_sink_kafka_brokers_up{sink=\"kafka\"}") == Some(1.0)
+            && metric(admin, "towpath_sink_kafka_queued_events{sink=\"kafka\"}") == Some(0.0)
     });
     second.terminate();
     assert!(second.wait(Duration::from_secs(30)).success());
