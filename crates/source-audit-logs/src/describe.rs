@@ -368,7 +368,8 @@ pub struct ErrorConfig {
     /// The header, or else the member, is this.
     #[serde(default)]
     pub equals: Option<Scalar>,
-    /// Its body contains this text, in capitals or not.
+    /// Its body contains this text, in capitals or not. Without `status`, `header` and `path` that is asked of answers only that
+    /// are no success: the records of a page may contain any text.
     #[serde(default)]
     pub contains: Option<String>,
     /// The member with the words of the API, for the log.

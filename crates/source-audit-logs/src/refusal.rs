@@ -1,5 +1,7 @@
 //! What an answer means that is not a page: by the rules of the description, else by its status.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
 use http_client::delivery::Hidden;
@@ -49,15 +51,15 @@ const WORDS: &[&[&str]] = &[
 impl Refusal {
     /// What an answer means; nothing when it may be a page.
     pub(crate) fn read(answer: &Answer, rules: &[ErrorRule], hidden: &Hidden) -> Option<Self> {
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = Body::of(answer);
         let found = rules.iter().enumerate().find(|(_, rule)| rule.fits(answer, &body));
         let kind = match found {
             Some((_, rule)) => rule.kind,
             None if answer.status.is_success() => return None,
             None => by_status(answer.status),
         };
-        let own = found.and_then(|(_, rule)| words(&body, rule.message.as_ref()?));
-        let usual = || WORDS.iter().find_map(|names| words(&body, &Path::of(names)));
+        let own = found.and_then(|(_, rule)| words(body.text(), rule.message.as_ref()?));
+        let usual = || WORDS.iter().find_map(|names| words(body.text(), &Path::of(names)));
         Some(Self {
             status: answer.status,
             kind,
@@ -67,8 +69,33 @@ impl Refusal {
     }
 }
 
+/// The text of an answer. Most pages are never looked at in this way, so it is made when a rule asks for it.
+struct Body<'a> {
+    answer: &'a Answer,
+    text: OnceCell<Cow<'a, str>>,
+    lower: OnceCell<String>,
+}
+
+impl<'a> Body<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        Self { answer, text: OnceCell::new(), lower: OnceCell::new() }
+    }
+
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| String::from_utf8_lossy(&self.answer.body))
+    }
+
+    fn lower(&self) -> &str {
+        self.lower.get_or_init(|| self.text().to_lowercase())
+    }
+}
+
 impl ErrorRule {
-    fn fits(&self, answer: &Answer, body: &str) -> bool {
+    fn fits(&self, answer: &Answer, body: &Body<'_>) -> bool {
+        // The records of a page may contain any text.
+        if answer.status.is_success() && !self.is_for_successes() {
+            return false;
+        }
         if self.status.is_some_and(|status| status != answer.status) {
             return false;
         }
@@ -81,7 +108,7 @@ impl ErrorRule {
             }
         }
         if let Some(path) = &self.path {
-            let value = lookup(body, path).map(str::trim);
+            let value = lookup(body.text(), path).map(str::trim);
             // With a header, what equals is the header.
             let fits = match (&self.equals, value) {
                 (_, None) => false,
@@ -94,7 +121,12 @@ impl ErrorRule {
                 return false;
             }
         }
-        self.contains.as_ref().is_none_or(|text| body.to_lowercase().contains(text))
+        self.contains.as_ref().is_none_or(|text| body.lower().contains(text))
+    }
+
+    /// Whether it says more of an answer than that a text is in it somewhere.
+    fn is_for_successes(&self) -> bool {
+        self.status.is_some() || self.header.is_some() || self.path.is_some()
     }
 }
 

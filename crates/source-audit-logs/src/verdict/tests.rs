@@ -88,7 +88,9 @@ fn every_answer_has_its_verdict_with_and_without_a_cursor() {
             "other credential or paused authentication",
         ),
         (200, None, r#"{"ok": false, "error": "ratelimited"}"#, "rate limited", "rate limited"),
-        (200, None, "you have used up your QUOTA", "quota, paused quota", "quota, paused quota"),
+        // A record may contain any text: by that alone no page is an error.
+        (200, None, r#"{"items": [{"message": "raised the QUOTA, it took too long"}]}"#, "page", "page"),
+        (429, None, "you have used up your QUOTA", "quota, paused quota", "quota, paused quota"),
         (301, None, "", "paused request", "CursorUnknown: transient"),
         (400, None, "", "paused request", "CursorUnknown: transient"),
         (
