@@ -92,7 +92,8 @@ pub struct PagingConfig {
     /// Pages begin at the number of records before them.
     pub offset: Option<OffsetConfig>,
     /// There is no paging: what a page has not is asked for by moving an edge of the time filter to its last record. Needs
-    /// `page_size`, no larger than the API honours, and `order`.
+    /// `page_size`, `order` and `time_filter.granularity`. When more records may share a moment than a page holds, that is an
+    /// error.
     pub bound: Option<Nothing>,
     /// One answer has all.
     pub none: Option<Nothing>,

@@ -26,6 +26,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Api, CursorFrom, Paging};
 use crate::describe::{FormatName, WhenAbsent};
+pub(crate) use onward::Capacity;
 use onward::next;
 
 /// A page as received.
@@ -57,6 +58,9 @@ pub(crate) enum NotAPage {
     /// The description does not fit the answer.
     #[error("{0}")]
     Description(String),
+    /// The page may leave out records that no other page would have.
+    #[error("{0}")]
+    Crowded(String),
 }
 
 /// How an API's pages are read, made once a source.
@@ -79,6 +83,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) url: &'a Url,
     /// A parameter of the query that is no part of a position.
     pub(crate) secret: Option<&'a str>,
+    /// What is known of the API's pages.
+    pub(crate) capacity: Capacity,
 }
 
 /// What the page says besides its records.

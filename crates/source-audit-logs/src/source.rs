@@ -14,7 +14,8 @@ use poll::{Collector, Cursor, Onward, OpenError, Step};
 
 use crate::account::Account;
 use crate::api::Api;
-use crate::page::{Asked, Page, Reader};
+use crate::api::Paging;
+use crate::page::{Asked, Capacity, Page, Reader};
 use crate::refusal::Refusal;
 use crate::verdict::{self, Then, Verdict};
 
@@ -32,8 +33,9 @@ pub struct AuditLogsSource {
     /// The credential whose tenant is known to be the position's.
     tenant_checked: Option<u64>,
     pub(crate) proven: Proven,
-    /// Where the last page led, and the ids of its records.
-    last: Option<(Cursor, Vec<RecordId>)>,
+    /// The last page, if it led on.
+    last: Option<Last>,
+    capacity: Capacity,
     /// What is to be said before anything else is asked for.
     complaint: Option<String>,
     versions: u64,
@@ -46,6 +48,15 @@ pub(crate) struct Proven {
     page: bool,
     id: bool,
     time: bool,
+}
+
+/// A page that led to another.
+struct Last {
+    /// Where to.
+    cursor: Cursor,
+    ids: Vec<RecordId>,
+    /// How many records were asked for.
+    size: usize,
 }
 
 struct Open {
@@ -70,6 +81,7 @@ impl AuditLogsSource {
             tenant_checked: None,
             proven: Proven::default(),
             last: None,
+            capacity: Capacity::default(),
             complaint: None,
             versions: 0,
             duplicates: 0,
@@ -102,7 +114,7 @@ impl AuditLogsSource {
         let server_time = answer.date;
         let secret = self.account.secret_parameter();
         let url = &self.account.settings.url;
-        let asked = Asked { request, size, url, secret: secret.as_deref() };
+        let asked = Asked { request, size, url, secret: secret.as_deref(), capacity: self.capacity };
         let page = self
             .reader
             .read(self.api(), answer.body, &answer.headers, asked)
@@ -153,9 +165,9 @@ impl AuditLogsSource {
 
     /// A page with the very records of the one that led to it, and that leads on: the API does not heed what it is sent.
     fn same_again(&self, page: &Page, request: &poll::Request, ids: &[RecordId]) -> Option<Verdict> {
-        let (led_to, before) = self.last.as_ref()?;
+        let last = self.last.as_ref()?;
         let goes_on = matches!(page.onward(), Onward::Next(_));
-        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(led_to) || before != ids {
+        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(&last.cursor) || last.ids != ids {
             return None;
         }
         let key = self.api().paging.key();
@@ -170,8 +182,17 @@ impl AuditLogsSource {
         })
     }
 
-    /// What a page has shown to be described rightly.
-    fn learn(&mut self, page: &Page) {
+    /// What a page has shown to be described rightly, and how much pages hold.
+    fn learn(&mut self, page: &Page, request: &poll::Request) {
+        // A page by a moved edge that goes further has what the one before it had no room for.
+        if let Some(last) = &self.last
+            && matches!(self.api().paging, Paging::Bound { .. })
+            && matches!(page.onward(), Onward::Next(_))
+            && request.cursor.as_ref() == Some(&last.cursor)
+        {
+            self.capacity.was_cut(last.ids.len(), last.size);
+        }
+        self.capacity.held(page.records.len());
         self.proven.page = true;
         self.proven.time |= page.identities.iter().any(|(_, time)| time.is_some());
         let ids: HashSet<u64> = page.identities.iter().map(|(id, _)| id.native).collect();
@@ -301,7 +322,7 @@ impl Source for AuditLogsSource {
 
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
-        self.learn(&page);
+        self.learn(&page, &request);
         let key = self.api().paging.key();
         let Some(open) = &mut self.open else { return Err(not_open()) };
         let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
@@ -322,7 +343,7 @@ impl Source for AuditLogsSource {
             self.size = self.size.saturating_mul(2).min(largest_page(&self.account.settings.api));
         }
         self.last = match page.onward() {
-            Onward::Next(next) => Some((next.clone(), ids)),
+            Onward::Next(next) => Some(Last { cursor: next.clone(), ids, size }),
             Onward::End | Onward::Later(_) => None,
         };
         let progress = open.collector.progress();

@@ -14,6 +14,7 @@
 //! | other 5xx, reset, cut, not HTTP, not JSON | tried again after the others | back-off |
 //! | a page that the description does not fit, before one that it fits | tried again after the others | paused `description` |
 //! | the same, later | tried again after the others | back-off |
+//! | a page that may leave out records of one moment (`paging.bound`) | starts over | back-off |
 //! | larger than the cap | the same, with smaller pages; paused `record_too_large` at one record a page | back-off |
 //! | no name, no connection | waits | back-off |
 //! | no token | waits | paused `authentication`, or back-off |
@@ -150,11 +151,13 @@ fn of_http_error(error: HttpError) -> Verdict {
 
 /// For a success that is no page. `proven`: the description has fitted a page before.
 pub(crate) fn of_unreadable(error: NotAPage, server_time: Option<Timestamp>, proven: bool) -> Verdict {
+    // Read from its start, the window may have newer records, which show whether the page was all.
+    let failure = if matches!(error, NotAPage::Crowded(_)) { Failure::CursorUnknown } else { Failure::Other };
     let error = match error {
-        error @ NotAPage::Description(_) if !proven => wrong_description(error),
+        error @ (NotAPage::Description(_) | NotAPage::Crowded(_)) if !proven => wrong_description(error),
         error => transient(error),
     };
-    Verdict { failure: Some(Failure::Other), server_time, then: Then::Fail(error) }
+    Verdict { failure: Some(failure), server_time, then: Then::Fail(error) }
 }
 
 /// The description does not fit the API.
@@ -185,7 +188,7 @@ pub(crate) fn of_check(error: SourceError) -> SourceError {
         Some(HttpError::TooLarge { .. }) => return record_too_large(source),
         Some(error) => error.suspicion().map(|remedy| (error.kind(), remedy)),
         None => match source.downcast_ref::<NotAPage>() {
-            Some(NotAPage::Description(_)) => return wrong_description(source),
+            Some(NotAPage::Description(_) | NotAPage::Crowded(_)) => return wrong_description(source),
             Some(_) => Some(("no_page", NO_PAGE.to_owned())),
             None => None,
         },
