@@ -1,6 +1,6 @@
 //! A credential at an API, as one source uses it: its client and its secrets, shared by every restart of the stream.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use http_client::{
     Answer, Budget, Budgets, HttpClient, HttpError, Limit, Method, Permit, Request, origin, secret_header,
 };
 use pipeline::Timestamp;
-use settings::{Invalid, Secret};
+use settings::Secret;
 use tokio::time::Instant;
 
-use crate::auth::{AuthConfig, Prepared, TokenRequest, form};
+use crate::auth::{Auth, Prepared, TokenRequest, form};
 use crate::config::AuditLogsSettings;
+use crate::send::joined;
 
 /// See [`Wiring::requested`].
 pub type Requested = dyn Fn(Option<u16>, Duration) + Send + Sync;
@@ -57,10 +58,10 @@ pub struct Account {
     pub(crate) wiring: Wiring,
     client: HttpClient,
     budget: Arc<Budget>,
-    credentials: Credentials<AuthConfig>,
+    credentials: Credentials<Auth>,
     token: Mutex<Option<Token>>,
-    /// Counts the credentials that were taken up.
-    generation: AtomicU64,
+    /// The way in which the edges of the time filter are written: the place in their lists of formats.
+    form: AtomicUsize,
     requests: AtomicU64,
     /// A `start` that has no effect was spoken of: once is enough, whatever restarts.
     start_compared: AtomicBool,
@@ -108,24 +109,33 @@ struct TokenAnswer {
 
 impl Account {
     /// A credential, not yet tried: nothing is read or sent.
-    ///
-    /// # Errors
-    /// The credential cannot be made into a request; checked settings have none such.
-    pub fn new(settings: AuditLogsSettings, wiring: Wiring) -> Result<Arc<Self>, Vec<Invalid>> {
-        let prepared = Arc::new(settings.prepared()?);
-        let place = origin(&settings.url);
-        let budget = wiring.budgets.of(&place, &known_by(&prepared), settings.requests_per_minute);
-        Ok(Arc::new(Self {
+    pub fn new(settings: AuditLogsSettings, wiring: Wiring) -> Arc<Self> {
+        let prepared = settings.prepared.clone();
+        let budget = wiring.budgets.of(&settings.place(), &known_by(&prepared), settings.requests_per_minute);
+        Arc::new(Self {
             client: HttpClient::new(settings.client.clone()),
             budget,
             credentials: Credentials::new(settings.auth.clone(), prepared),
             token: Mutex::new(None),
-            generation: AtomicU64::new(0),
+            form: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             start_compared: AtomicBool::new(false),
             settings,
             wiring,
-        }))
+        })
+    }
+
+    /// Asks for something else below `url` than the log: with the credential, within the rate limits, after the requests that
+    /// are under way. Any status is an answer; there is none while a rate limit is in the way, or no token can be had.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn get(&self, path: &str, body_cap: usize) -> Result<Option<Answer>, HttpError> {
+        match self.send(Request::get(joined(&self.settings.url, path), body_cap)).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(NoAnswer::Http(error)) => Err(error),
+            Err(NoAnswer::Limited { .. } | NoAnswer::Token { .. } | NoAnswer::NoToken { .. }) => Ok(None),
+        }
     }
 
     /// Sends a request with the credential, after those with it that are under way, if the rate limits allow it then. Any
@@ -205,9 +215,6 @@ impl Account {
         let token = locked(&self.token).take();
         let used = self.credentials.current();
         let newer = self.credentials.refused(&used);
-        if newer {
-            self.generation.fetch_add(1, Ordering::Relaxed);
-        }
         // One that has lived for a while was good once.
         newer
             || token
@@ -216,7 +223,7 @@ impl Account {
 
     /// Changes whenever another credential is taken up.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.credentials.generation()
     }
 
     /// What must not show.
@@ -241,9 +248,22 @@ impl Account {
         }
     }
 
-    /// The answer said in other ways than by its status that there were too many requests.
-    pub(crate) fn limit_reached(&self) {
-        self.budget.limiter().refused(None, now());
+    /// The answer said in other ways than by its headers that there were too many requests, and for how long.
+    pub(crate) fn limit_reached(&self, wait: Option<Duration>) {
+        self.budget.limiter().refused(wait, now());
+    }
+
+    /// The way in which the edges of the time filter are written.
+    pub(crate) fn form(&self) -> usize {
+        self.form.load(Ordering::Relaxed)
+    }
+
+    /// The API refused that way: true when another one is worth trying. After the last the first comes again: then the way is
+    /// not the reason.
+    pub(crate) fn change_form(&self) -> bool {
+        let next = (self.form() + 1) % self.settings.api.forms();
+        self.form.store(next, Ordering::Relaxed);
+        next != 0
     }
 
     /// The answer said that a quota is used up.
@@ -264,7 +284,8 @@ impl Account {
         self.budget.limiter().remaining()
     }
 
-    pub(crate) fn time(&self) -> Timestamp {
+    /// The time of day.
+    pub fn time(&self) -> Timestamp {
         (self.wiring.clock)()
     }
 }

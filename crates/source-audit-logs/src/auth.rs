@@ -1,6 +1,7 @@
 //! Credentials: what a user writes, and what goes into a request.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -102,6 +103,31 @@ pub enum ClientAuthName {
     Body,
 }
 
+/// The credential, and the key under which its user has written it, where that is not `auth`.
+#[derive(Clone, Debug)]
+pub(crate) struct Auth {
+    pub(crate) config: AuthConfig,
+    pub(crate) key: Option<&'static str>,
+}
+
+impl Secrets for Auth {
+    type Prepared = Prepared;
+
+    fn each_mut(&mut self) -> Vec<(String, &mut Secret)> {
+        let key = self.key;
+        let named = |(name, secret)| (key.map_or(name, str::to_owned), secret);
+        self.config.each_mut().into_iter().map(named).collect()
+    }
+
+    fn prepare(&self) -> Result<Prepared, Vec<Invalid>> {
+        let named = |wrong: Invalid| match self.key {
+            Some(key) => Invalid { path: key.to_owned(), ..wrong },
+            None => wrong,
+        };
+        self.config.prepare().map_err(|wrong| wrong.into_iter().map(named).collect())
+    }
+}
+
 /// What goes into requests.
 #[derive(Default)]
 pub struct Prepared {
@@ -116,6 +142,13 @@ pub(crate) struct TokenRequest {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) form: Vec<(String, String)>,
+}
+
+/// Shows nothing.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").finish_non_exhaustive()
+    }
 }
 
 impl Prepared {

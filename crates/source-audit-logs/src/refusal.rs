@@ -6,26 +6,33 @@ use std::fmt;
 
 use http_client::delivery::Hidden;
 use http_client::{Answer, StatusCode};
+use pipeline::Timestamp;
 use poll::Path;
 use poll::outline::{lookup, scalar};
 
 use crate::api::ErrorRule;
 use crate::describe::ErrorKind;
+use crate::vendor::Voice;
 
 /// A refusal in the API's own words. Shows no secret and no more than a line.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) kind: ErrorKind,
-    /// The place in `errors` of the rule that says so.
-    rule: Option<usize>,
+    /// What the rule that fits says is to be done.
+    pub(crate) remedy: Option<String>,
+    /// When to come again, as the words say: `please retry at 1465452702843`.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// The place in `errors` of the rule that fits.
+    pub(crate) rule: Option<usize>,
     words: String,
+    voice: Voice,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the API answers {}", self.status.as_u16())?;
-        if let Some(rule) = self.rule {
+        write!(f, "{} answers {}", self.voice.api, self.status.as_u16())?;
+        if let Some(rule) = self.rule.filter(|_| self.voice.names_keys) {
             write!(f, ", which `errors.{rule}` describes")?;
         }
         if self.words.is_empty() { Ok(()) } else { write!(f, ": {}", self.words) }
@@ -34,23 +41,25 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Where the APIs that are known have their words, the most common first.
-const WORDS: &[&[&str]] = &[
-    &["error", "message"],
-    &["error", "detail"],
-    &["error_description"],
-    &["detail"],
-    &["message"],
-    &["title"],
-    &["error"],
-    &["err"],
-    &["reason"],
-    &["errorSummary"],
+/// Where the APIs that are known have their words, the most common first; and the name of the error, which goes before them.
+const WORDS: &[(&[&str], &[&[&str]])] = &[
+    (&["error", "message"], &[&["error", "name"], &["error", "type"]]),
+    (&["error", "detail"], &[&["error", "name"], &["error", "type"]]),
+    (&["error", "name"], &[]),
+    (&["error_description"], &[&["error"]]),
+    (&["detail"], &[&["title"], &["type"]]),
+    (&["message"], &[]),
+    (&["title"], &[]),
+    (&["error"], &[]),
+    (&["err"], &[]),
+    (&["reason"], &[]),
+    (&["errorSummary"], &[]),
+    (&["type"], &[]),
 ];
 
 impl Refusal {
     /// What an answer means; nothing when it may be a page.
-    pub(crate) fn read(answer: &Answer, rules: &[ErrorRule], hidden: &Hidden) -> Option<Self> {
+    pub(crate) fn read(answer: &Answer, rules: &[ErrorRule], hidden: &Hidden, voice: &Voice) -> Option<Self> {
         let body = Body::of(answer);
         let found = rules.iter().enumerate().find(|(_, rule)| rule.fits(answer, &body));
         let kind = match found {
@@ -59,12 +68,15 @@ impl Refusal {
             None => by_status(answer.status),
         };
         let own = found.and_then(|(_, rule)| words(body.text(), rule.message.as_ref()?));
-        let usual = || WORDS.iter().find_map(|names| words(body.text(), &Path::of(names)));
+        let words = own.or_else(|| usual_words(body.text())).unwrap_or_default();
         Some(Self {
             status: answer.status,
             kind,
+            remedy: found.and_then(|(_, rule)| rule.remedy.clone()),
+            retry_at: retry_at(&words),
             rule: found.map(|(index, _)| index),
-            words: presentable(&own.or_else(usual).unwrap_or_default(), hidden),
+            words: presentable(&words, hidden),
+            voice: *voice,
         })
     }
 }
@@ -107,6 +119,7 @@ impl ErrorRule {
                 return false;
             }
         }
+        let mut contained = None;
         if let Some(path) = &self.path {
             let value = lookup(body.text(), path).map(str::trim);
             // With a header, what equals is the header.
@@ -120,8 +133,13 @@ impl ErrorRule {
             if !fits {
                 return false;
             }
+            contained = value.map(|value| scalar(value).unwrap_or(Cow::Borrowed(value)).to_lowercase());
         }
-        self.contains.as_ref().is_none_or(|text| body.lower().contains(text))
+        let contains = |text: &String| match &contained {
+            Some(member) => member.contains(text),
+            None => body.lower().contains(text),
+        };
+        self.contains.is_empty() || self.contains.iter().any(contains)
     }
 
     /// Whether it says more of an answer than that a text is in it somewhere.
@@ -144,6 +162,21 @@ fn by_status(status: StatusCode) -> ErrorKind {
 
 fn words(body: &str, path: &Path) -> Option<String> {
     scalar(lookup(body, path)?).map(std::borrow::Cow::into_owned)
+}
+
+fn usual_words(body: &str) -> Option<String> {
+    WORDS.iter().find_map(|(message, names)| {
+        let message = words(body, &Path::of(message))?;
+        let name = names.iter().find_map(|name| words(body, &Path::of(name)));
+        Some(name.map_or_else(|| message.clone(), |name| format!("{name}: {message}")))
+    })
+}
+
+/// The moment in `please retry at 1465452702843`, in any form that a time of a record may have.
+fn retry_at(words: &str) -> Option<Timestamp> {
+    const RETRY_AT: &str = "retry at ";
+    let at = words.to_ascii_lowercase().find(RETRY_AT)? + RETRY_AT.len();
+    Timestamp::read(words[at..].split_whitespace().next()?.trim_end_matches(['.', ',', ';', ')']))
 }
 
 /// One line of at most 300 characters, without control characters and without secrets.

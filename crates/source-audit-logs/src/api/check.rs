@@ -12,7 +12,7 @@ use settings::Invalid;
 use super::{Bound, CursorFrom, Edge, ErrorRule, Paging, Parameter};
 use crate::config::AuditLogsConfig;
 use crate::describe::{
-    CursorConfig, EdgeConfig, EndName, ErrorConfig, GranularityName, OrderName, PagingConfig,
+    CursorConfig, EdgeConfig, EndName, ErrorConfig, GranularityName, OneOrMany, OrderName, PagingConfig,
     ParameterConfig, PlaceName, ResumeName,
 };
 
@@ -135,7 +135,8 @@ impl Check<'_> {
         };
         Some(Edge {
             to: self.parameter(&format!("{key}.to"), &edge.to, has_body)?,
-            format: edge.format,
+            formats: edge.format.each().to_vec(),
+            day_before: false,
             around,
         })
     }
@@ -155,7 +156,7 @@ impl Check<'_> {
         if filter.max_span.is_some() && filter.until.is_none() {
             self.refuse("time_filter.max_span", "needs `until`", "write how the upper edge is asked for");
         }
-        let dates = [&filter.since, &filter.until].into_iter().flatten().any(|edge| edge.format.is_date());
+        let dates = filter.edges().any(EdgeConfig::has_dates);
         if dates && filter.granularity.is_some_and(|unit| unit != GranularityName::Day) {
             self.refuse(
                 "time_filter.granularity",
@@ -263,9 +264,7 @@ impl Check<'_> {
                 "write it",
             );
         }
-        let dates = filter.is_some_and(|filter| {
-            [&filter.since, &filter.until].into_iter().flatten().any(|edge| edge.format.is_date())
-        });
+        let dates = filter.is_some_and(|filter| filter.edges().any(EdgeConfig::has_dates));
         let unit = match filter.and_then(|filter| filter.granularity) {
             Some(GranularityName::Second) => 1,
             Some(GranularityName::Minute) => 60,
@@ -346,9 +345,15 @@ impl Check<'_> {
             header,
             path: path.flatten(),
             equals: error.equals.as_ref().map(|scalar| scalar.0.clone()),
-            contains: error.contains.as_ref().map(|text| text.to_lowercase()),
+            contains: error
+                .contains
+                .iter()
+                .flat_map(OneOrMany::each)
+                .map(|text| text.to_lowercase())
+                .collect(),
             message,
             kind: error.kind,
+            remedy: error.remedy.clone(),
         })
     }
 }

@@ -118,8 +118,7 @@ fn cursor(from: &CursorFrom, around: &Around<'_>, headers: &HeaderMap) -> Result
         }
     };
     if texts.iter().flatten().any(|json| json.starts_with(['{', '['])) {
-        let message = "`paging.cursor.from` leads to an object or a list, not to a single value".to_owned();
-        return Err(NotAPage::Description(message));
+        return Err(NotAPage::Cursor);
     }
     if let (CursorFrom::LastRecord(paths), Some(last)) = (from, around.last)
         && texts.iter().all(Option::is_none)

@@ -375,22 +375,22 @@ async fn requests_are_made_as_described() {
     for (kind, first, second) in [
         (
             apis::cursor(),
-            "sort=created_at%3Adesc&created_at_min=…&limit=100",
-            "sort=created_at%3Adesc&cursor=…&created_at_min=…&created_at_max=…&limit=100",
+            "limit=100&sort=created_at%3Adesc&created_at_min=…",
+            "limit=100&sort=created_at%3Adesc&created_at_min=…&created_at_max=…&cursor=…",
         ),
         (
             apis::link(),
-            "pagination=keyset&sort=asc&created_after=…&per_page=100",
+            "per_page=100&pagination=keyset&sort=asc&created_after=…",
             "created_after=…&created_before=…&pagination=keyset&per_page=100&sort=asc&after=…",
         ),
         (
             apis::page(),
-            "page%5Bnumber%5D=1&since=…&page%5Bsize%5D=1000",
-            "page%5Bnumber%5D=2&since=…&page%5Bsize%5D=1000",
+            "page%5Bsize%5D=1000&since=…&page%5Bnumber%5D=1",
+            "page%5Bsize%5D=1000&since=…&page%5Bnumber%5D=2",
         ),
-        (apis::offset(), "from=…&limit=1000", "offset=…&from=…&to=…&limit=1000"),
+        (apis::offset(), "limit=1000&from=…", "limit=1000&from=…&to=…&offset=…"),
         (apis::feed(), r#"{"limit":1000,"start_time":"…"}"#, r#"{"cursor":"…"}"#),
-        (apis::days(), "from=…&to=…&page_size=300", "next_page_token=…&from=…&to=…&page_size=300"),
+        (apis::days(), "page_size=300&from=…&to=…", "page_size=300&from=…&to=…&next_page_token=…"),
     ] {
         let mut manner = kind.manner.clone();
         (manner.size.1, manner.size.2) = (5, 5);
@@ -510,7 +510,7 @@ async fn tokens_are_fetched_and_fetched_again() {
         "grant": "account_credentials", "params": {"account_id": "acc 1"}, "scope": "audit:read",
     }});
     let config: AuditLogsConfig = serde_json::from_value(config).unwrap();
-    let account = Account::new(config.validate().unwrap(), wiring()).unwrap();
+    let account = Account::new(config.validate().unwrap(), wiring());
     let mut source = AuditLogsSource::new("audit", account);
     source.open(None, Arc::new(Nothing)).await.unwrap();
     for _ in 0..3 {
@@ -543,7 +543,7 @@ async fn tokens_are_fetched_and_fetched_again() {
             "token_url": format!("{tokens}/refused"), "client_id": "a", "client_secret": "s3cret-of-the-client",
         }});
         let config: AuditLogsConfig = serde_json::from_value(config).unwrap();
-        Account::new(config.validate().unwrap(), wiring()).unwrap()
+        Account::new(config.validate().unwrap(), wiring())
     });
     let refused = source.check().await.unwrap_err();
     assert!(matches!(refused, SourceError::Paused { reason: "authentication", .. }), "{refused:?}");

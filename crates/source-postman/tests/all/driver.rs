@@ -96,6 +96,11 @@ impl Run {
         next
     }
 
+    /// The walks that are open, for people.
+    pub(crate) fn source_walks(&self) -> Vec<String> {
+        self.source.status().walks
+    }
+
     fn take(&mut self, batch: &RawBatch) {
         let mut delivered = self.seen.0.lock().unwrap();
         for record in &batch.records {
