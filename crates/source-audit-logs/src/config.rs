@@ -434,3 +434,24 @@ mod defaults {
         Duration::from_secs(15 * 60).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_read() {
+        let moment = Timestamp::read("2026-11-01T00:00:00Z").unwrap();
+        for (text, start) in [
+            ("all", Some(Start::All)),
+            ("now", Some(Start::Now)),
+            ("7d", Some(Start::Ago(Duration::from_secs(7 * 86_400)))),
+            ("2026-11-01T00:00:00Z", Some(Start::At(moment))),
+            ("2026-11-01", Some(Start::At(moment))),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(read_start(text), start, "{text}");
+        }
+    }
+}

@@ -170,3 +170,49 @@ impl Edge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AuditLogsConfig;
+
+    /// What is sent for one moment, in each form.
+    fn sent(time_filter: serde_json::Value) -> Vec<String> {
+        let config: AuditLogsConfig = serde_json::from_value(serde_json::json!({
+            "url": "https://api.example.com", "auth": {"none": {}}, "request": {"path": "/log"}, "paging": {"none": {}},
+            "time_filter": time_filter,
+        }))
+        .unwrap();
+        let settings = config.validate().unwrap();
+        let moment: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        let asked = poll::Request {
+            kind: poll::position::Kind::Live,
+            since: Some(moment),
+            until: Some(moment),
+            cursor: None,
+        };
+        let query = |form| {
+            let url = settings.api.request(&settings.url, &asked, 1, form, 1).url;
+            url.query().unwrap_or_default().replace("%3A", ":")
+        };
+        (0..=settings.api.forms()).map(query).collect()
+    }
+
+    #[test]
+    fn edges_are_written_in_each_of_their_forms() {
+        let edge = |name: &str, format: serde_json::Value| serde_json::json!({"to": {"query": name}, "format": format});
+        let both = |format: serde_json::Value| serde_json::json!({"since": edge("a", format.clone()), "until": edge("b", format)});
+        let times = "a=2026-11-20T10:00:00.000Z&b=2026-11-20T10:00:00.000Z";
+        // The filter may leave out the whole day that it names.
+        let dates = "a=2026-11-19&b=2026-11-20";
+        assert_eq!(sent(both(serde_json::json!(["rfc3339_ms", "date"]))), [times, dates, dates]);
+        assert_eq!(sent(both("rfc3339_ms".into())), [times, times]);
+        // Where only dates are written, the edges that are asked for are whole days already.
+        assert_eq!(sent(both("date".into()))[0], "a=2026-11-20&b=2026-11-20");
+        let mixed = serde_json::json!({"since": edge("a", serde_json::json!(["epoch_s", "date"])), "until": edge("b", "epoch_ms".into())});
+        assert_eq!(
+            sent(mixed),
+            ["a=1795168800&b=1795168800000", "a=2026-11-19&b=1795168800000", "a=2026-11-19&b=1795168800000"]
+        );
+    }
+}

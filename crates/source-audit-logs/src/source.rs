@@ -457,3 +457,6 @@ fn store_refused(error: StoreError) -> SourceError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,41 @@ pub(crate) fn vendor(url: &Url) -> Vendor {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use config::{ConnectorType, ProcessEnvironment, SinkTraits};
+    use serde_json::Value;
+
+    use super::*;
+
+    const RECIPES: &[(&str, &str)] = &[("postman", include_str!("../../../config/recipes/postman.yaml"))];
+
+    /// The recipe is this description: but for where the user writes the credential, key by key.
+    #[test]
+    fn the_recipe_says_the_same() {
+        let types = [
+            ConnectorType::source::<AuditLogsConfig>("audit_logs")
+                .with_part::<BTreeMap<String, Value>>("mapping")
+                .with_recipes(RECIPES),
+            ConnectorType::sink::<BTreeMap<String, String>>("none", SinkTraits::default()),
+        ];
+        let text = "
+sources:
+  a: { type: audit_logs, recipe: postman, auth: { headers: { X-API-Key: PMAK-1 } } }
+sinks:
+  b: { type: none }
+";
+        let read = config::parse(Path::new("towpath.yaml"), text, &types, &ProcessEnvironment).unwrap();
+        assert_eq!(read.report.errors(), 0, "{:?}", read.report);
+        let recipe: AuditLogsConfig = read.sources[0].block.read().unwrap();
+        let own: PostmanConfig = serde_json::from_str(r#"{"api_key": "PMAK-1"}"#).unwrap();
+        let lines = |config: &AuditLogsConfig| -> Vec<String> {
+            let text = format!("{config:#?}").replace("`api_key`", "`auth`");
+            text.lines().map(|line| line.trim().to_owned()).collect()
+        };
+        assert_eq!(lines(&recipe), lines(&of(&own)));
+    }
+}

@@ -222,6 +222,19 @@ fn what_is_no_page_is_never_an_empty_one() {
 }
 
 #[test]
+fn broken_utf8_costs_the_character_and_not_the_page() {
+    let api = api(json!({"records": {"path": "r"}}));
+    let url = Url::parse("https://api.example.com").unwrap();
+    let request = request(None);
+    let asked = Asked { request: &request, size: 3, url: &url, secret: None, capacity: Capacity::default() };
+    let body =
+        Bytes::from_static(b"{\"r\": [{\"m\": \"a\xffb\"}, {\"o\": {\"t\": 7}}, {\"o\": {\"t\": \"x\"}}]}");
+    let page = Reader::new(&api).read(&api, body, &HeaderMap::new(), asked).unwrap();
+    assert_eq!(page.text(&page.records[0]), "{\"m\": \"a\u{fffd}b\"}".as_bytes());
+    assert_eq!(page.values(&Path::of(&["o", "t"])).collect::<Vec<_>>(), ["7", "x"]);
+}
+
+#[test]
 fn records_are_told_apart_by_ids_times_and_content() {
     let api = api(
         json!({"records": {"path": "r"}, "id": ["a.id", "n"], "time": ["at.late", "at.early"], "volatile": ["seen"]}),

@@ -69,6 +69,13 @@ fn rules() -> Vec<ErrorRule> {
             ..rule(ErrorKind::Authentication)
         },
         ErrorRule { path: path("errors"), ..rule(ErrorKind::Request) },
+        ErrorRule {
+            status: Some(StatusCode::FORBIDDEN),
+            path: path("why"),
+            contains: vec!["plan".into(), "region".into()],
+            remedy: Some("buy it".into()),
+            ..rule(ErrorKind::Plan)
+        },
         ErrorRule { contains: vec!["quota".into()], ..rule(ErrorKind::Quota) },
         ErrorRule { contains: vec!["stale cursor".into()], ..rule(ErrorKind::Cursor) },
         ErrorRule { contains: vec!["took too long".into()], ..rule(ErrorKind::Timeout) },
@@ -134,6 +141,21 @@ fn every_answer_has_its_verdict_with_and_without_a_cursor() {
             "other credential or paused permission",
             "other credential or paused permission",
         ),
+        // Texts are looked for in the member, where one is named.
+        (
+            403,
+            None,
+            r#"{"why": "not in your Region"}"#,
+            "other credential or paused plan",
+            "other credential or paused plan",
+        ),
+        (
+            403,
+            None,
+            r#"{"why": "x", "plan": "y"}"#,
+            "other credential or paused permission",
+            "other credential or paused permission",
+        ),
         (404, None, "", "paused request", "CursorUnknown: transient"),
         (408, None, "", "TimedOut: transient", "TimedOut: transient"),
         (410, None, "", "paused request", "CursorUnknown: transient"),
@@ -158,6 +180,26 @@ fn every_answer_has_its_verdict_with_and_without_a_cursor() {
 }
 
 #[test]
+fn what_an_answer_says_in_words_is_heeded() {
+    let read = |status, body: &str| {
+        Refusal::read(&answer(status, None, body), &rules(), &Hidden::default(), &Voice::DESCRIBED).unwrap()
+    };
+    let of = |refusal| words(&of_refusal(refusal, None, false, Duration::ZERO, &Voice::DESCRIBED));
+    let until = "rate limited until 2026-11-20T10:00:00.000Z";
+    for (body, expected) in [
+        (r#"{"error":{"name":"rateLimited","message":"Please retry at 1795168800000."}}"#, until),
+        (r#"{"message":"Retry at 2026-11-20T10:00:00Z, please"}"#, until),
+        (r#"{"message":"Please retry at noon"}"#, "rate limited"),
+        (r#"{"message":"Please retry at "}"#, "rate limited"),
+    ] {
+        assert_eq!(of(read(429, body)), expected, "{body}");
+    }
+    let plan = of_refusal(read(403, r#"{"why":"plan"}"#), None, false, Duration::ZERO, &Voice::DESCRIBED);
+    let Then::OtherCredential(SourceError::Paused { remedy, .. }) = plan.then else { panic!("{plan:?}") };
+    assert_eq!(remedy, "buy it");
+}
+
+#[test]
 fn words_are_one_line_without_the_secret_and_name_the_rule() {
     let mut hidden = Hidden::default();
     hidden.hide("s3cret");
@@ -170,6 +212,7 @@ fn words_are_one_line_without_the_secret_and_name_the_rule() {
     );
     assert_eq!(said(403, r#"{"detail":"no"}"#), "the API answers 403: no");
     assert_eq!(said(404, r#"{"message":"nothing here"}"#), "the API answers 404: nothing here");
+    assert_eq!(said(500, r#"{"title":"Oops","detail":"it broke"}"#), "the API answers 500: Oops: it broke");
     assert_eq!(said(502, "<html>"), "the API answers 502");
     assert_eq!(
         said(200, r#"{"ok":false,"why":"not you"}"#),

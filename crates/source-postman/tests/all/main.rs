@@ -4,4 +4,5 @@
 mod collect;
 mod conformance;
 mod driver;
+mod recipe;
 mod verdicts;
