@@ -4,17 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http_client::delivery::{Credentials, Hidden};
-use http_client::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http_client::header::{AUTHORIZATION, HeaderValue};
+use http_client::oauth2::Granted;
 use http_client::{
-    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Method, Permit, Request, origin, secret_header,
+    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, origin, secret_header,
 };
 use pipeline::Timestamp;
 use settings::Secret;
 use tokio::time::Instant;
 
-use crate::auth::{Auth, Prepared, TokenRequest, form};
+use crate::auth::{Auth, Prepared};
 use crate::config::AuditLogsSettings;
 use crate::send::joined;
 
@@ -79,9 +79,6 @@ struct Token {
 /// A token is not used in the last part of its life, in which it may run out on the way.
 const BEFORE_THE_END: Duration = Duration::from_secs(60);
 
-/// What an answer of the place that gives out tokens may have.
-const TOKEN_BYTES: usize = 1 << 20;
-
 /// Why there is no answer.
 pub(crate) enum NoAnswer {
     /// A rate limit is in the way.
@@ -98,13 +95,6 @@ impl From<HttpError> for NoAnswer {
     fn from(error: HttpError) -> Self {
         Self::Http(error)
     }
-}
-
-#[derive(serde::Deserialize)]
-struct TokenAnswer {
-    access_token: String,
-    #[serde(default)]
-    expires_in: Option<f64>,
 }
 
 impl Account {
@@ -176,7 +166,7 @@ impl Account {
     }
 
     /// The access token at hand, or another one.
-    async fn token(&self, wanted: &TokenRequest) -> Result<HeaderValue, NoAnswer> {
+    async fn token(&self, wanted: &Request) -> Result<HeaderValue, NoAnswer> {
         let generation = self.generation();
         if let Some(token) = &*locked(&self.token)
             && token.generation == generation
@@ -184,28 +174,21 @@ impl Account {
         {
             return Ok(token.header.clone());
         }
-        let mut request = Request::get(wanted.url.clone(), TOKEN_BYTES);
-        request.method = Method::POST;
-        request.headers = wanted.headers.clone();
-        let encoding = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers.insert(CONTENT_TYPE, encoding);
-        request.body = Bytes::from(form(&wanted.form));
         let server = origin(&wanted.url);
         let asked = Instant::now();
-        let answer = self.exchange(&request).await?;
+        let answer = self.exchange(wanted).await?;
         if !answer.status.is_success() {
             return Err(NoAnswer::Token { answer: Box::new(answer), server });
         }
-        let Ok(read) = serde_json::from_slice::<TokenAnswer>(&answer.body) else {
+        let Some(granted) = Granted::read(&answer.body) else {
             return Err(NoAnswer::NoToken { server });
         };
-        let secret = Secret::new(format!("Bearer {}", read.access_token));
+        let secret = Secret::new(format!("Bearer {}", granted.token));
         let header = secret_header("access_token", &secret)?;
-        let life = read.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = granted.lifetime;
         let until =
             life.and_then(|life| asked.checked_add(life.saturating_sub(BEFORE_THE_END.min(life / 2))));
-        *locked(&self.token) =
-            Some(Token { header: header.clone(), text: read.access_token, until, generation });
+        *locked(&self.token) = Some(Token { header: header.clone(), text: granted.token, until, generation });
         Ok(header)
     }
 
@@ -304,14 +287,11 @@ fn limited(at: std::time::Instant, because: Limit) -> NoAnswer {
 fn known_by(prepared: &Prepared) -> String {
     let headers = prepared.headers.iter().map(|(name, value)| format!("{name} {:?}", value.as_bytes()));
     let query = prepared.query.iter().map(|(name, value)| format!("{name} {value}"));
-    let token =
-        prepared.oauth2.iter().flat_map(|token| &token.form).map(|(name, value)| format!("{name} {value}"));
-    let client = prepared
-        .oauth2
-        .iter()
-        .flat_map(|token| token.headers.values())
-        .map(|value| format!("{:?}", value.as_bytes()));
-    headers.chain(query).chain(token).chain(client).collect::<Vec<_>>().join("\n")
+    let token = prepared.oauth2.iter().map(|request| {
+        let client = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        format!("{} {:?} {client:?}", request.url, request.body)
+    });
+    headers.chain(query).chain(token).collect::<Vec<_>>().join("\n")
 }
 
 /// The runtime's clock, which tests can set.

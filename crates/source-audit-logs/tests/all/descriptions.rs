@@ -521,7 +521,7 @@ async fn tokens_are_fetched_and_fetched_again() {
     // Y2wlM0FpZW50…: `cl%3Aient:s3cret-of-the-client`, each part form-encoded first.
     assert!(asked[0].contains("Basic Y2wlM0FpZW50OnMzY3JldC1vZi10aGUtY2xpZW50"), "{asked:?}");
     assert!(
-        asked[0].ends_with("grant_type=account_credentials&scope=audit%3Aread&account_id=acc+1"),
+        asked[0].ends_with("grant_type=account_credentials&scope=audit%3Aread&account_id=acc%201"),
         "{asked:?}"
     );
     // A token may be revoked before its time.
