@@ -8,7 +8,7 @@ use simulator::log::Log;
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource, Wiring};
 
 use crate::apis::{self, wiring};
-use crate::descriptions::Nothing;
+use crate::driver::Nothing;
 
 #[tokio::test(start_paused = true)]
 async fn another_tenants_log_is_refused_before_anything_is_handed_out() {
