@@ -4,5 +4,6 @@
 mod collect;
 mod conformance;
 mod driver;
+mod positions;
 mod recipe;
 mod verdicts;
