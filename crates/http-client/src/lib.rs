@@ -9,6 +9,7 @@
 //!   holds a header's value, a path or a query, because those hold keys;
 //! - [`RateLimiter`]: when the next request may go out, fed by every answer; pure. [`Budgets`] are those of all credentials;
 //! - [`delivery`]: what all sinks share that deliver over HTTP;
+//! - [`oauth2`]: access tokens for a client's credentials;
 //! - [`endpoint`] and [`destination`]: the checks of a configured URL, to read from and to write to;
 //! - [`tls_config`] and [`tls_failure`]: trust, identity and words for failures, for sinks that speak something else than
 //!   HTTP over TLS.
@@ -35,6 +36,7 @@ mod connection;
 pub mod delivery;
 mod endpoint;
 mod error;
+pub mod oauth2;
 mod rate_limit;
 mod tls;
 

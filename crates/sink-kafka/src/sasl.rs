@@ -2,15 +2,11 @@
 
 use std::fmt;
 
-use http_client::delivery::{BasicConfig, Hidden, Secrets};
-use http_client::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http_client::{Method, Request, destination};
+use http_client::delivery::{Hidden, Secrets};
+use http_client::{Request, destination, oauth2};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Invalid, Secret, Tls};
-
-/// Most bytes of a token endpoint's answer.
-const ANSWER_CAP: usize = 1 << 20;
 
 const AS_GIVEN: &str = "write it as the cluster's operator has given it";
 
@@ -220,7 +216,7 @@ impl SaslConfig {
         if wrong.is_empty() { Ok(Identity { proof, hidden }) } else { Err(wrong) }
     }
 
-    /// The request for a token (RFC 6749, 4.4.2) of a client that is known by its secret (2.3.1).
+    /// The request for a token (RFC 6749, 4.4.2).
     fn request(
         &self,
         url: &str,
@@ -230,17 +226,12 @@ impl SaslConfig {
     ) -> Result<Request, Invalid> {
         let url = destination(url, true)
             .map_err(|error| Invalid::new("token_url", format!("is {error}"), error.remedy()))?;
-        let pair =
-            BasicConfig { username: encoded(id.expose()), password: Secret::new(encoded(secret.expose())) };
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, pair.header("client_id", hidden)?);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let mut body = "grant_type=client_credentials".to_owned();
-        if let Some(scope) = &self.scope {
-            body += &format!("&scope={}", encoded(scope));
-        }
-        Ok(Request { method: Method::POST, url, headers, body: body.into(), body_cap: ANSWER_CAP })
+        let client =
+            oauth2::Client { id: id.expose(), secret: secret.expose(), proof: oauth2::Proof::Header };
+        let grant = ("grant_type", "client_credentials");
+        let scope = self.scope.iter().map(|scope| ("scope", scope.as_str()));
+        let fields: Vec<_> = [grant].into_iter().chain(scope).collect();
+        oauth2::request(url, client, &fields, "client_id", hidden)
     }
 }
 
@@ -286,19 +277,6 @@ fn missing(keys: &[(&str, bool)], remedy: &str) -> Vec<Invalid> {
 fn superfluous(keys: &[(&str, bool)], message: &str, remedy: &str) -> Vec<Invalid> {
     let there = keys.iter().filter(|(_, is_there)| *is_there);
     there.map(|(key, _)| Invalid::new(*key, message, remedy)).collect()
-}
-
-/// The text as it stands in `application/x-www-form-urlencoded`.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out += &format!("%{byte:02X}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

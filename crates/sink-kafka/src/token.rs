@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_client::delivery::{Class, Hidden, Keys, Refusal, class, of_http_error, retry_after};
+use http_client::oauth2::{self, Granted};
 use http_client::{Answer, HttpClient, Request};
 use pipeline::{SinkError, Timestamp};
 use serde::Deserialize;
@@ -30,21 +31,6 @@ pub(crate) const KEYS: Keys = Keys {
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) end: SystemTime,
-}
-
-/// An answer with a token (RFC 6749, 5.1).
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-    token_type: Option<String>,
-    /// Seconds. Some servers write it as text.
-    expires_in: Option<serde_json::Value>,
-}
-
-/// An answer without one (5.2).
-#[derive(Deserialize)]
-struct Refused {
-    error: String,
 }
 
 /// The part of a token in JSON that tells its end, in seconds since 1970.
@@ -88,12 +74,9 @@ pub(crate) async fn token(identity: &Identity, client: &HttpClient) -> Result<Op
 fn granted(request: &Request, answer: &Answer, hidden: &Hidden) -> Result<Token, SinkError> {
     let status = answer.status.as_u16();
     if let Class::Taken = class(status, &KEYS) {
-        return match serde_json::from_slice::<Granted>(&answer.body) {
-            Ok(Granted { access_token, token_type, expires_in })
-                if is_token(&access_token)
-                    && token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer")) =>
-            {
-                Token::new(access_token, expires_in.as_ref().and_then(seconds))
+        return match Granted::read(&answer.body) {
+            Some(granted) if granted.is_bearer() && is_token(&granted.token) => {
+                Token::new(granted.token, granted.lifetime)
             }
             // What it holds may be a secret.
             _ => Err(SinkError::Paused {
@@ -105,23 +88,23 @@ fn granted(request: &Request, answer: &Answer, hidden: &Hidden) -> Result<Token,
         };
     }
     let source = Refusal::read(&request.url, answer, hidden).into();
-    let said = serde_json::from_slice::<Refused>(&answer.body).map(|refused| refused.error);
+    let said = oauth2::refusal(&answer.body);
     let (reason, remedy) = match (class(status, &KEYS), said.as_deref()) {
         (Class::Again, _) => {
             let retry_after = retry_after(answer, Timestamp::from_system(SystemTime::now()));
             return Err(SinkError::Transient { retry_after, source });
         }
-        (_, Ok("invalid_client" | "invalid_grant")) => (
+        (_, Some("invalid_client" | "invalid_grant")) => (
             "authentication",
             "correct `sasl.client_id` and `sasl.client_secret`: the token endpoint does not accept them; those from files \
              are read again"
                 .to_owned(),
         ),
-        (_, Ok("unauthorized_client" | "unsupported_grant_type")) => (
+        (_, Some("unauthorized_client" | "unsupported_grant_type")) => (
             "permission",
             "let the client of `sasl.client_id` use the grant client_credentials, at the token endpoint".to_owned(),
         ),
-        (_, Ok("invalid_scope" | "invalid_target")) => {
+        (_, Some("invalid_scope" | "invalid_target")) => {
             ("scope", "correct `sasl.scope`: the token endpoint does not give it to this client".to_owned())
         }
         (Class::Paused { reason, remedy }, _) => (reason, remedy),
@@ -139,12 +122,6 @@ fn end(token: &str) -> Option<SystemTime> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
     let Claims { exp } = serde_json::from_slice(&claims).ok()?;
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)
-}
-
-/// A lifetime of at most a year: what is longer is a slip, and asking more often does no harm.
-fn seconds(value: &serde_json::Value) -> Option<Duration> {
-    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
-    Duration::try_from_secs_f64(number.clamp(0.0, 365.0 * 86_400.0)).ok()
 }
 
 #[cfg(test)]
@@ -167,16 +144,5 @@ mod tests {
         let ended = Token::new(jwt(r#"{"exp":1700000000}"#), None).map(|_| ()).unwrap_err();
         assert!(matches!(ended, SinkError::Paused { reason: "authentication", .. }), "{ended:?}");
         assert!(Token::new("opaque".to_owned(), Some(Duration::ZERO)).is_err());
-    }
-
-    #[test]
-    fn a_lifetime_is_a_number_also_as_text() {
-        let of = |json: &str| seconds(&serde_json::from_str(json).unwrap()).map(|d| d.as_secs());
-        assert_eq!(of("3599"), Some(3599));
-        assert_eq!(of("\"3599\""), Some(3599));
-        assert_eq!(of("-1"), Some(0));
-        assert_eq!(of("1e99"), Some(365 * 86_400));
-        assert_eq!(of("\"soon\""), None);
-        assert_eq!(of("null"), None);
     }
 }

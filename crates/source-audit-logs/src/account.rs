@@ -1,21 +1,22 @@
 //! A credential at an API, as one source uses it: its client and its secrets, shared by every restart of the stream.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http_client::delivery::{Credentials, Hidden};
-use http_client::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http_client::header::{AUTHORIZATION, HeaderValue};
+use http_client::oauth2::Granted;
 use http_client::{
-    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Method, Permit, Request, origin, secret_header,
+    Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, origin, secret_header,
 };
 use pipeline::Timestamp;
-use settings::{Invalid, Secret};
+use settings::Secret;
 use tokio::time::Instant;
 
-use crate::auth::{AuthConfig, Prepared, TokenRequest, form};
+use crate::auth::{Auth, Prepared};
 use crate::config::AuditLogsSettings;
+use crate::send::joined;
 
 /// See [`Wiring::requested`].
 pub type Requested = dyn Fn(Option<u16>, Duration) + Send + Sync;
@@ -57,10 +58,10 @@ pub struct Account {
     pub(crate) wiring: Wiring,
     client: HttpClient,
     budget: Arc<Budget>,
-    credentials: Credentials<AuthConfig>,
+    credentials: Credentials<Auth>,
     token: Mutex<Option<Token>>,
-    /// Counts the credentials that were taken up.
-    generation: AtomicU64,
+    /// The way in which the edges of the time filter are written: the place in their lists of formats.
+    form: AtomicUsize,
     requests: AtomicU64,
     /// A `start` that has no effect was spoken of: once is enough, whatever restarts.
     start_compared: AtomicBool,
@@ -77,9 +78,6 @@ struct Token {
 
 /// A token is not used in the last part of its life, in which it may run out on the way.
 const BEFORE_THE_END: Duration = Duration::from_secs(60);
-
-/// What an answer of the place that gives out tokens may have.
-const TOKEN_BYTES: usize = 1 << 20;
 
 /// Why there is no answer.
 pub(crate) enum NoAnswer {
@@ -99,33 +97,35 @@ impl From<HttpError> for NoAnswer {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct TokenAnswer {
-    access_token: String,
-    #[serde(default)]
-    expires_in: Option<f64>,
-}
-
 impl Account {
     /// A credential, not yet tried: nothing is read or sent.
-    ///
-    /// # Errors
-    /// The credential cannot be made into a request; checked settings have none such.
-    pub fn new(settings: AuditLogsSettings, wiring: Wiring) -> Result<Arc<Self>, Vec<Invalid>> {
-        let prepared = Arc::new(settings.prepared()?);
-        let place = origin(&settings.url);
-        let budget = wiring.budgets.of(&place, &known_by(&prepared), settings.requests_per_minute);
-        Ok(Arc::new(Self {
+    pub fn new(settings: AuditLogsSettings, wiring: Wiring) -> Arc<Self> {
+        let prepared = settings.prepared.clone();
+        let budget = wiring.budgets.of(&settings.place(), &known_by(&prepared), settings.requests_per_minute);
+        Arc::new(Self {
             client: HttpClient::new(settings.client.clone()),
             budget,
             credentials: Credentials::new(settings.auth.clone(), prepared),
             token: Mutex::new(None),
-            generation: AtomicU64::new(0),
+            form: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             start_compared: AtomicBool::new(false),
             settings,
             wiring,
-        }))
+        })
+    }
+
+    /// Asks for something else below `url` than the log: with the credential, within the rate limits, after the requests that
+    /// are under way. Any status is an answer; there is none while a rate limit is in the way, or no token can be had.
+    ///
+    /// # Errors
+    /// The request failed.
+    pub async fn get(&self, path: &str, body_cap: usize) -> Result<Option<Answer>, HttpError> {
+        match self.send(Request::get(joined(&self.settings.url, path), body_cap)).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(NoAnswer::Http(error)) => Err(error),
+            Err(NoAnswer::Limited { .. } | NoAnswer::Token { .. } | NoAnswer::NoToken { .. }) => Ok(None),
+        }
     }
 
     /// Sends a request with the credential, after those with it that are under way, if the rate limits allow it then. Any
@@ -166,7 +166,7 @@ impl Account {
     }
 
     /// The access token at hand, or another one.
-    async fn token(&self, wanted: &TokenRequest) -> Result<HeaderValue, NoAnswer> {
+    async fn token(&self, wanted: &Request) -> Result<HeaderValue, NoAnswer> {
         let generation = self.generation();
         if let Some(token) = &*locked(&self.token)
             && token.generation == generation
@@ -174,28 +174,21 @@ impl Account {
         {
             return Ok(token.header.clone());
         }
-        let mut request = Request::get(wanted.url.clone(), TOKEN_BYTES);
-        request.method = Method::POST;
-        request.headers = wanted.headers.clone();
-        let encoding = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers.insert(CONTENT_TYPE, encoding);
-        request.body = Bytes::from(form(&wanted.form));
         let server = origin(&wanted.url);
         let asked = Instant::now();
-        let answer = self.exchange(&request).await?;
+        let answer = self.exchange(wanted).await?;
         if !answer.status.is_success() {
             return Err(NoAnswer::Token { answer: Box::new(answer), server });
         }
-        let Ok(read) = serde_json::from_slice::<TokenAnswer>(&answer.body) else {
+        let Some(granted) = Granted::read(&answer.body) else {
             return Err(NoAnswer::NoToken { server });
         };
-        let secret = Secret::new(format!("Bearer {}", read.access_token));
+        let secret = Secret::new(format!("Bearer {}", granted.token));
         let header = secret_header("access_token", &secret)?;
-        let life = read.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = granted.lifetime;
         let until =
             life.and_then(|life| asked.checked_add(life.saturating_sub(BEFORE_THE_END.min(life / 2))));
-        *locked(&self.token) =
-            Some(Token { header: header.clone(), text: read.access_token, until, generation });
+        *locked(&self.token) = Some(Token { header: header.clone(), text: granted.token, until, generation });
         Ok(header)
     }
 
@@ -205,9 +198,6 @@ impl Account {
         let token = locked(&self.token).take();
         let used = self.credentials.current();
         let newer = self.credentials.refused(&used);
-        if newer {
-            self.generation.fetch_add(1, Ordering::Relaxed);
-        }
         // One that has lived for a while was good once.
         newer
             || token
@@ -216,7 +206,7 @@ impl Account {
 
     /// Changes whenever another credential is taken up.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.credentials.generation()
     }
 
     /// What must not show.
@@ -241,9 +231,22 @@ impl Account {
         }
     }
 
-    /// The answer said in other ways than by its status that there were too many requests.
-    pub(crate) fn limit_reached(&self) {
-        self.budget.limiter().refused(None, now());
+    /// The answer said in other ways than by its headers that there were too many requests, and for how long.
+    pub(crate) fn limit_reached(&self, wait: Option<Duration>) {
+        self.budget.limiter().refused(wait, now());
+    }
+
+    /// The way in which the edges of the time filter are written.
+    pub(crate) fn form(&self) -> usize {
+        self.form.load(Ordering::Relaxed)
+    }
+
+    /// The API refused that way: true when another one is worth trying. After the last the first comes again: then the way is
+    /// not the reason.
+    pub(crate) fn change_form(&self) -> bool {
+        let next = (self.form() + 1) % self.settings.api.forms();
+        self.form.store(next, Ordering::Relaxed);
+        next != 0
     }
 
     /// The answer said that a quota is used up.
@@ -264,7 +267,8 @@ impl Account {
         self.budget.limiter().remaining()
     }
 
-    pub(crate) fn time(&self) -> Timestamp {
+    /// The time of day.
+    pub fn time(&self) -> Timestamp {
         (self.wiring.clock)()
     }
 }
@@ -283,14 +287,11 @@ fn limited(at: std::time::Instant, because: Limit) -> NoAnswer {
 fn known_by(prepared: &Prepared) -> String {
     let headers = prepared.headers.iter().map(|(name, value)| format!("{name} {:?}", value.as_bytes()));
     let query = prepared.query.iter().map(|(name, value)| format!("{name} {value}"));
-    let token =
-        prepared.oauth2.iter().flat_map(|token| &token.form).map(|(name, value)| format!("{name} {value}"));
-    let client = prepared
-        .oauth2
-        .iter()
-        .flat_map(|token| token.headers.values())
-        .map(|value| format!("{:?}", value.as_bytes()));
-    headers.chain(query).chain(token).chain(client).collect::<Vec<_>>().join("\n")
+    let token = prepared.oauth2.iter().map(|request| {
+        let client = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        format!("{} {:?} {client:?}", request.url, request.body)
+    });
+    headers.chain(query).chain(token).collect::<Vec<_>>().join("\n")
 }
 
 /// The runtime's clock, which tests can set.

@@ -99,7 +99,10 @@ pub(crate) enum Parameter {
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     pub(crate) to: Parameter,
-    pub(crate) format: TimeFormat,
+    /// The ways to write it, the first to be tried first.
+    pub(crate) formats: Vec<TimeFormat>,
+    /// A date is that of the day before: where the API leaves out the day that it is given, the rest of it is not lost.
+    pub(crate) day_before: bool,
     /// What stands before and after the moment.
     pub(crate) around: Option<(String, String)>,
 }
@@ -111,10 +114,11 @@ pub(crate) struct ErrorRule {
     pub(crate) header: Option<HeaderName>,
     pub(crate) path: Option<Path>,
     pub(crate) equals: Option<String>,
-    /// In lower case.
-    pub(crate) contains: Option<String>,
+    /// Texts of which one must be there, in lower case; none where any may.
+    pub(crate) contains: Vec<String>,
     pub(crate) message: Option<Path>,
     pub(crate) kind: ErrorKind,
+    pub(crate) remedy: Option<String>,
 }
 
 impl Api {
@@ -147,6 +151,9 @@ impl Api {
         let filter = config.time_filter.as_ref();
         let since = filter.and_then(|filter| filter.since.as_ref());
         let since = since.and_then(|edge| check.edge("time_filter.since", edge, has_body));
+        // Of a filter that takes dates only, the edges are whole days already.
+        let is_by_days = filter.is_some_and(|filter| filter.poll_granularity() == poll::Granularity::Day);
+        let since = since.map(|edge| Edge { day_before: !is_by_days, ..edge });
         let until = filter.and_then(|filter| filter.until.as_ref());
         let until = until.and_then(|edge| check.edge("time_filter.until", edge, has_body));
         check.filter(config);
@@ -194,6 +201,12 @@ impl Api {
             }),
             _ => Err(check.wrong),
         }
+    }
+
+    /// In how many ways the edges can be written.
+    pub(crate) fn forms(&self) -> usize {
+        let each = [&self.since, &self.until].into_iter().flatten().map(|edge| edge.formats.len());
+        each.max().unwrap_or(1)
     }
 
     /// What of a request says which log it is: the path, and the parameters that never change but for the order.

@@ -1,12 +1,14 @@
 //! Credentials: what a user writes, and what goes into a request.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http_client::delivery::{Hidden, Secrets};
 use http_client::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use http_client::{Url, endpoint, secret_header};
+use http_client::oauth2::{self, Client, Proof};
+use http_client::{Request, endpoint, secret_header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Invalid, Secret};
@@ -102,20 +104,46 @@ pub enum ClientAuthName {
     Body,
 }
 
+/// The credential, and the key under which its user has written it, where that is not `auth`.
+#[derive(Clone, Debug)]
+pub(crate) struct Auth {
+    pub(crate) config: AuthConfig,
+    pub(crate) key: Option<&'static str>,
+}
+
+impl Secrets for Auth {
+    type Prepared = Prepared;
+
+    fn each_mut(&mut self) -> Vec<(String, &mut Secret)> {
+        let key = self.key;
+        let named = |(name, secret)| (key.map_or(name, str::to_owned), secret);
+        self.config.each_mut().into_iter().map(named).collect()
+    }
+
+    fn prepare(&self) -> Result<Prepared, Vec<Invalid>> {
+        let named = |wrong: Invalid| match self.key {
+            Some(key) => Invalid { path: key.to_owned(), ..wrong },
+            None => wrong,
+        };
+        self.config.prepare().map_err(|wrong| wrong.into_iter().map(named).collect())
+    }
+}
+
 /// What goes into requests.
 #[derive(Default)]
 pub struct Prepared {
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<(String, String)>,
-    pub(crate) oauth2: Option<TokenRequest>,
+    /// How a token is fetched.
+    pub(crate) oauth2: Option<Request>,
     pub(crate) hidden: Hidden,
 }
 
-/// How a token is fetched. Has no `Debug` form on purpose.
-pub(crate) struct TokenRequest {
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) form: Vec<(String, String)>,
+/// Shows nothing.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").finish_non_exhaustive()
+    }
 }
 
 impl Prepared {
@@ -213,13 +241,13 @@ impl Secrets for AuthConfig {
 }
 
 impl Prepared {
-    fn token_request(&mut self, oauth2: &Oauth2Config) -> Result<(), Invalid> {
+    fn token_request(&mut self, config: &Oauth2Config) -> Result<(), Invalid> {
         let key = "auth.oauth2.token_url";
-        let url = endpoint(&oauth2.token_url)
+        let url = endpoint(&config.token_url)
             .map_err(|error| Invalid::new(key, format!("is {error}"), error.remedy()))?;
-        let mut form = Vec::new();
-        let mut add = |name: &str, value: &str| form.push((name.to_owned(), value.to_owned()));
-        match (oauth2.grant, &oauth2.refresh_token) {
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        let mut add = |name, value| fields.push((name, value));
+        match (config.grant, &config.refresh_token) {
             (GrantName::ClientCredentials, None) => add("grant_type", "client_credentials"),
             (GrantName::AccountCredentials, None) => add("grant_type", "account_credentials"),
             (GrantName::RefreshToken, Some(token)) => {
@@ -239,43 +267,20 @@ impl Prepared {
                 ));
             }
         }
-        if let Some(scope) = &oauth2.scope {
+        if let Some(scope) = &config.scope {
             add("scope", scope);
         }
-        oauth2.params.iter().for_each(|(name, value)| add(name, value));
-        let mut headers = HeaderMap::new();
-        match oauth2.client_auth {
-            ClientAuthName::Basic => {
-                // Both are form-encoded before they are joined (RFC 6749, 2.3.1).
-                let secret =
-                    basic(&form_encoded(&oauth2.client_id), &form_encoded(oauth2.client_secret.expose()));
-                let value = secret_header("auth.oauth2.client_secret", &secret)
-                    .map_err(|_| unfit("auth.oauth2.client_secret"))?;
-                headers.insert(AUTHORIZATION, value);
-                self.hidden.hide(secret.expose());
-            }
-            ClientAuthName::Body => {
-                add("client_id", &oauth2.client_id);
-                add("client_secret", oauth2.client_secret.expose());
-            }
-        }
-        self.hidden.hide(oauth2.client_secret.expose());
-        if let Some(token) = &oauth2.refresh_token {
+        fields.extend(config.params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let proof = match config.client_auth {
+            ClientAuthName::Basic => Proof::Header,
+            ClientAuthName::Body => Proof::Body,
+        };
+        let client = Client { id: &config.client_id, secret: config.client_secret.expose(), proof };
+        let request = oauth2::request(url, client, &fields, "auth.oauth2.client_secret", &mut self.hidden)?;
+        if let Some(token) = &config.refresh_token {
             self.hidden.hide(token.expose());
         }
-        self.oauth2 = Some(TokenRequest { url, headers, form });
+        self.oauth2 = Some(request);
         Ok(())
     }
-}
-
-/// As `application/x-www-form-urlencoded` writes a value.
-fn form_encoded(text: &str) -> String {
-    form(&[(text.to_owned(), String::new())]).trim_end_matches('=').to_owned()
-}
-
-/// A body of `application/x-www-form-urlencoded`.
-pub(crate) fn form(pairs: &[(String, String)]) -> String {
-    let Ok(mut url) = Url::parse("http://localhost") else { return String::new() };
-    url.query_pairs_mut().extend_pairs(pairs);
-    url.query().unwrap_or_default().to_owned()
 }

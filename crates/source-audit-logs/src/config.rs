@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_client::{ClientSettings, Proxy, Url, endpoint};
@@ -13,11 +14,12 @@ use serde::Deserialize;
 use settings::{HumanDuration, Invalid, Secret, Tls};
 
 use crate::api::Api;
-use crate::auth::{AuthConfig, Prepared};
+use crate::auth::{Auth, AuthConfig, Prepared};
 use crate::describe::{
-    ErrorConfig, GranularityName, OneOrMany, OrderName, PagingConfig, RecordsConfig, RequestConfig,
-    ResumeName, TimeFilterConfig,
+    ErrorConfig, OneOrMany, OrderName, PagingConfig, RecordsConfig, RequestConfig, ResumeName,
+    TimeFilterConfig,
 };
+use crate::vendor::{Vendor, Voice};
 use http_client::delivery::Secrets as _;
 
 /// Collects an audit log over HTTP, as described: how to ask for a page, where its records are, how the next page is
@@ -120,13 +122,15 @@ impl Default for ResweepConfig {
 pub struct AuditLogsSettings {
     pub(crate) url: Url,
     pub(crate) api: Api,
-    pub(crate) auth: AuthConfig,
+    pub(crate) auth: Auth,
+    pub(crate) prepared: Arc<Prepared>,
     pub(crate) client: ClientSettings,
     pub(crate) start: Start,
     /// As the user wrote it.
     pub(crate) start_text: String,
     pub(crate) requests_per_minute: NonZeroU32,
     pub(crate) policy: poll::Policy,
+    pub(crate) vendor: Option<Vendor>,
 }
 
 fn read_start(text: &str) -> Option<Start> {
@@ -166,26 +170,28 @@ impl AuditLogsConfig {
         if let Err(invalid) = self.tls.validate() {
             take(invalid.under("tls"));
         }
-        if let Err(invalid) = self.auth.prepare() {
-            wrong.extend(invalid);
-        }
+        let prepared = self.auth.prepare().map_err(|invalid| wrong.extend(invalid)).ok();
         let api = Api::read(self).map_err(|invalid| wrong.extend(invalid)).ok();
-        match (url, proxy, start, api) {
-            (Some(url), Ok(proxy), Some(start), Some(api)) if wrong.is_empty() => Ok(AuditLogsSettings {
-                policy: self.policy(),
-                url,
-                api,
-                auth: self.auth.clone(),
-                client: ClientSettings {
-                    tls: self.tls.clone(),
-                    proxy,
-                    timeout: self.timeout.get(),
-                    ..ClientSettings::default()
-                },
-                start,
-                start_text: self.start.clone(),
-                requests_per_minute: self.requests_per_minute,
-            }),
+        match (url, proxy, start, prepared, api) {
+            (Some(url), Ok(proxy), Some(start), Some(prepared), Some(api)) if wrong.is_empty() => {
+                Ok(AuditLogsSettings {
+                    policy: self.policy(),
+                    url,
+                    api,
+                    auth: Auth { config: self.auth.clone(), key: None },
+                    prepared: Arc::new(prepared),
+                    client: ClientSettings {
+                        tls: self.tls.clone(),
+                        proxy,
+                        timeout: self.timeout.get(),
+                        ..ClientSettings::default()
+                    },
+                    start,
+                    start_text: self.start.clone(),
+                    requests_per_minute: self.requests_per_minute,
+                    vendor: None,
+                })
+            }
             _ => Err(wrong),
         }
     }
@@ -285,15 +291,7 @@ impl AuditLogsConfig {
             poll_interval: self.poll_interval.get(),
             retention: self.retention.map(HumanDuration::get),
             order: self.order.into(),
-            granularity: filter.map_or(poll::Granularity::Unknown, |filter| {
-                let dates =
-                    [&filter.since, &filter.until].into_iter().flatten().any(|edge| edge.format.is_date());
-                match filter.granularity {
-                    None if dates => poll::Granularity::Day,
-                    None => poll::Granularity::Unknown,
-                    Some(name) => GranularityName::into(name),
-                }
-            }),
+            granularity: filter.map_or(poll::Granularity::Unknown, TimeFilterConfig::poll_granularity),
             filter: match (since, until) {
                 (None, _) => poll::TimeFilter::None,
                 (Some(_), None) => poll::TimeFilter::Since,
@@ -311,7 +309,8 @@ impl AuditLogsConfig {
         let mut doubts = Vec::new();
         let mut doubt =
             |key: &str, message: &str, remedy: &str| doubts.push(Invalid::new(key, message, remedy));
-        if let Some(Start::At(start)) = read_start(&self.start)
+        let start = read_start(&self.start);
+        if let Some(Start::At(start)) = start
             && start > now
         {
             doubt(
@@ -319,6 +318,15 @@ impl AuditLogsConfig {
                 "is in the future: nothing is collected until then",
                 "write `now`, or a moment in the past",
             );
+        }
+        let age = match start {
+            Some(Start::At(start)) => now.since(start),
+            Some(Start::Ago(age)) => age,
+            Some(Start::All | Start::Now) | None => Duration::ZERO,
+        };
+        if let Some(kept) = self.retention.filter(|kept| age > kept.get()) {
+            let message = format!("is before what the API keeps, {kept}: the rest is reported as a gap");
+            doubt("start", &message, "write `all`");
         }
         let is_filtered = self.time_filter.as_ref().is_some_and(|filter| filter.since.is_some());
         if !is_filtered && self.resume == ResumeName::Window && self.order != OrderName::NewestFirst {
@@ -341,19 +349,45 @@ impl AuditLogsSettings {
         poll::position::accepted(written, &self.identity())
     }
 
+    /// Makes these the settings of a source of its own type, whose users see nothing of the description.
+    #[must_use]
+    pub fn of_vendor(mut self, vendor: Vendor) -> Self {
+        self.auth.key = Some(vendor.credential);
+        self.vendor = Some(vendor);
+        self
+    }
+
     /// Whose positions this source takes up: the log at that place, with what the path and the fixed filters say.
     pub(crate) fn identity(&self) -> poll::Identity {
-        let host = self.url.host_str().unwrap_or_default();
-        poll::Identity {
-            source: "audit_logs".to_owned(),
-            host: format!("{host}{}", self.api.place(&self.url)),
+        match &self.vendor {
+            Some(vendor) => poll::Identity { source: vendor.kind.to_owned(), host: vendor.host.clone() },
+            None => poll::Identity {
+                source: KIND.to_owned(),
+                host: format!("{}{}", self.host(), self.api.place(&self.url)),
+            },
         }
     }
 
-    pub(crate) fn prepared(&self) -> Result<Prepared, Vec<Invalid>> {
-        self.auth.prepare()
+    /// Where a credential counts.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.host(), self.url.port_or_known_default().unwrap_or_default())
+    }
+
+    fn host(&self) -> &str {
+        match &self.vendor {
+            Some(vendor) => &vendor.host,
+            None => self.url.host_str().unwrap_or_default(),
+        }
+    }
+
+    /// How the source speaks of its API.
+    pub(crate) fn voice(&self) -> &Voice {
+        self.vendor.as_ref().map_or(&Voice::DESCRIBED, |vendor| &vendor.voice)
     }
 }
+
+/// The type of a source whose users describe its API.
+pub(crate) const KIND: &str = "audit_logs";
 
 impl fmt::Display for AuditLogsSettings {
     /// For people: `https://api.example.com, from all that it keeps, every 1m`.
@@ -373,11 +407,11 @@ mod defaults {
     use super::{Duration, HumanDuration, NonZeroU32, OneOrMany};
 
     pub(super) fn id() -> OneOrMany {
-        OneOrMany::one("id")
+        "id".to_owned().into()
     }
 
     pub(super) fn time() -> OneOrMany {
-        OneOrMany::one("created_at")
+        "created_at".to_owned().into()
     }
 
     pub(super) fn start() -> String {
@@ -398,5 +432,26 @@ mod defaults {
 
     pub(super) fn overlap() -> HumanDuration {
         Duration::from_secs(15 * 60).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_read() {
+        let moment = Timestamp::read("2026-11-01T00:00:00Z").unwrap();
+        for (text, start) in [
+            ("all", Some(Start::All)),
+            ("now", Some(Start::Now)),
+            ("7d", Some(Start::Ago(Duration::from_secs(7 * 86_400)))),
+            ("2026-11-01T00:00:00Z", Some(Start::At(moment))),
+            ("2026-11-01", Some(Start::At(moment))),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(read_start(text), start, "{text}");
+        }
     }
 }

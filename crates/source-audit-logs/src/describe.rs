@@ -1,14 +1,15 @@
 //! The parts of an `audit_logs` block that describe an API, as a user writes them.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
+mod values;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 use settings::HumanDuration;
+
+pub use values::{OneOrMany, Scalar};
 
 /// How a page is asked for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -92,7 +93,8 @@ pub struct PagingConfig {
     /// Pages begin at the number of records before them.
     pub offset: Option<OffsetConfig>,
     /// There is no paging: what a page has not is asked for by moving an edge of the time filter to its last record. Needs
-    /// `page_size`, no larger than the API honours, and `order`.
+    /// `page_size`, `order` and `time_filter.granularity`. When more records may share a moment than a page holds, that is an
+    /// error.
     pub bound: Option<Nothing>,
     /// One answer has all.
     pub none: Option<Nothing>,
@@ -244,15 +246,32 @@ pub struct TimeFilterConfig {
     pub settle: HumanDuration,
 }
 
+impl TimeFilterConfig {
+    /// The edges that it has.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = &EdgeConfig> {
+        [&self.since, &self.until].into_iter().flatten()
+    }
+
+    /// How fine it is, as far as is said.
+    pub(crate) fn poll_granularity(&self) -> poll::Granularity {
+        match self.granularity {
+            None if self.edges().any(EdgeConfig::is_date) => poll::Granularity::Day,
+            None => poll::Granularity::Unknown,
+            Some(name) => name.into(),
+        }
+    }
+}
+
 /// One edge of the time filter. Whether it includes its moment does not matter.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EdgeConfig {
     /// Where it goes.
     pub to: ParameterConfig,
-    /// How the moment is written.
+    /// How the moment is written; or several ways, where it is not known which one the API takes: the next one is written once a
+    /// first page is refused with status 400 or 422, or by an error of `kind: request`, and from then on.
     #[serde(default)]
-    pub format: TimeFormat,
+    pub format: OneOrMany<TimeFormat>,
     /// What is written around it, where it is part of a query language: `created:>={}`.
     #[serde(default)]
     pub template: Option<String>,
@@ -278,9 +297,15 @@ pub enum TimeFormat {
     EpochMs,
 }
 
-impl TimeFormat {
-    pub(crate) fn is_date(self) -> bool {
-        self == Self::Date
+impl EdgeConfig {
+    /// Whether it may be written as a date.
+    pub(crate) fn has_dates(&self) -> bool {
+        self.format.each().contains(&TimeFormat::Date)
+    }
+
+    /// Whether it is always written as a date.
+    pub(crate) fn is_date(&self) -> bool {
+        self.format.each().iter().all(|format| *format == TimeFormat::Date)
     }
 }
 
@@ -368,14 +393,18 @@ pub struct ErrorConfig {
     /// The header, or else the member, is this.
     #[serde(default)]
     pub equals: Option<Scalar>,
-    /// Its body contains this text, in capitals or not.
+    /// The member, or without `path` the body, contains this text or one of these, in capitals or not. Without `status`, `header`
+    /// and `path` that is asked of answers only that are no success: the records of a page may contain any text.
     #[serde(default)]
-    pub contains: Option<String>,
+    pub contains: Option<OneOrMany>,
     /// The member with the words of the API, for the log.
     #[serde(default)]
     pub message: Option<String>,
     /// Then it means this.
     pub kind: ErrorKind,
+    /// What is to be done about it, for the log; where it is not said, what can be said of every such error.
+    #[serde(default)]
+    pub remedy: Option<String>,
 }
 
 /// What an answer can mean.
@@ -386,6 +415,8 @@ pub enum ErrorKind {
     Authentication,
     /// The credential may not read the log, or the plan has none.
     Permission,
+    /// The account's plan has no log.
+    Plan,
     /// Too many requests for the moment.
     RateLimit,
     /// Too many requests for long: a quota is used up.
@@ -400,95 +431,4 @@ pub enum ErrorKind {
     Cursor,
     /// The request is wrong.
     Request,
-}
-
-/// One text, or a list of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OneOrMany(Vec<String>);
-
-impl OneOrMany {
-    pub(crate) fn one(text: &str) -> Self {
-        Self(vec![text.to_owned()])
-    }
-
-    pub(crate) fn each(&self) -> &[String] {
-        &self.0
-    }
-
-    /// Whether it is this text alone.
-    pub(crate) fn is(&self, text: &str) -> bool {
-        matches!(&self.0[..], [only] if only == text)
-    }
-}
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = OneOrMany;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMany, E> {
-                Ok(OneOrMany::one(text))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = items.next_element()? {
-                    texts.push(text);
-                }
-                if texts.is_empty() {
-                    return Err(A::Error::custom("this list is empty"));
-                }
-                Ok(OneOrMany(texts))
-            }
-        }
-        deserializer.deserialize_any(Texts)
-    }
-}
-
-impl JsonSchema for OneOrMany {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "OneOrMany".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }] })
-    }
-}
-
-/// A text, a number, `true` or `false`, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scalar(pub String);
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(text)),
-            Value::Bool(value) => Ok(Self(value.to_string())),
-            Value::Number(number) => Ok(Self(number.to_string())),
-            _ => Err(D::Error::custom("this must be a single value")),
-        }
-    }
-}
-
-impl JsonSchema for Scalar {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "number" }, { "type": "boolean" }] })
-    }
 }

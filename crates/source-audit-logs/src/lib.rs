@@ -16,7 +16,7 @@
 //!         "time_filter": {"since": {"to": {"query": "created_at_min"}}}}"#,
 //! )
 //! .unwrap();
-//! let account = Account::new(config.validate().unwrap(), Wiring::default()).unwrap();
+//! let account = Account::new(config.validate().unwrap(), Wiring::default());
 //! let mut source = AuditLogsSource::new("example", account);
 //! let progress = source.open(None, seen).await?;
 //! // … save the progress, then, again and again:
@@ -30,7 +30,7 @@
 //!
 //! # Code map
 //! `config` is what a user writes, with `describe` for the description of the API and `auth` for its credential; `api` is a
-//! description that holds together. `send` makes a request of it, `page` takes the answer apart (`page/onward` says what follows it), `refusal` reads what is no
+//! description that holds together; `vendor` is what a source of its own type has besides. `send` makes a request of it, `page` takes the answer apart (`page/onward` says what follows it), `refusal` reads what is no
 //! page, `verdict` says what follows from it: the table to look at first. `account` sends requests, `source` puts the
 //! pieces together, `check` does so for `check --connect`.
 
@@ -44,10 +44,12 @@ mod page;
 mod refusal;
 mod send;
 mod source;
+mod vendor;
 mod verdict;
 
 pub use account::{Account, Clock, Requested, Wiring};
 pub use auth::{AuthConfig, BasicConfig, ClientAuthName, GrantName, Oauth2Config, QueryConfig};
+pub use check::Sight;
 pub use config::{AuditLogsConfig, AuditLogsSettings, ResweepConfig};
 pub use describe::{
     CursorConfig, EdgeConfig, EndName, ErrorConfig, ErrorKind, FormatName, GranularityName, LinkConfig,
@@ -56,3 +58,4 @@ pub use describe::{
     TimeFilterConfig, TimeFormat, WhenAbsent,
 };
 pub use source::{AuditLogsSource, dataset};
+pub use vendor::{Vendor, Voice};

@@ -26,6 +26,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Api, CursorFrom, Paging};
 use crate::describe::{FormatName, WhenAbsent};
+pub(crate) use onward::Capacity;
 use onward::next;
 
 /// A page as received.
@@ -54,9 +55,42 @@ pub(crate) enum NotAPage {
     Line(usize),
     #[error("answer is larger than 4 GiB")]
     Size,
-    /// The description does not fit the answer.
+    /// The list of records is not where it should be; and what is there instead, by key.
+    #[error("{instead}")]
+    NoRecords { list: String, instead: String },
+    /// What should lead on cannot.
+    #[error("`paging.cursor.from` leads to an object or a list, not to a single value")]
+    Cursor,
+    /// The description does not fit the answer in another way.
     #[error("{0}")]
     Description(String),
+    /// The page may leave out records that no other page would have.
+    #[error("{0}")]
+    Crowded(String),
+    /// One of the last four, for users who have not written the description.
+    #[error("{0}")]
+    NotAsDocumented(String),
+}
+
+impl NotAPage {
+    /// Whether it names the key of the description to change.
+    pub(crate) fn is_description(&self) -> bool {
+        matches!(self, Self::NoRecords { .. } | Self::Cursor | Self::Description(_) | Self::Crowded(_))
+    }
+
+    /// The same for users who have not written the description.
+    pub(crate) fn without_keys(self) -> Self {
+        match self {
+            Self::NoRecords { list, .. } => Self::NotAsDocumented(format!("answer has no `{list}` array")),
+            Self::Cursor => {
+                Self::NotAsDocumented("the cursor in the answer is neither a number nor a text".to_owned())
+            }
+            Self::Description(text) | Self::Crowded(text) => {
+                Self::NotAsDocumented(format!("answer is not as it is documented: {text}"))
+            }
+            other => other,
+        }
+    }
 }
 
 /// How an API's pages are read, made once a source.
@@ -79,6 +113,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) url: &'a Url,
     /// A parameter of the query that is no part of a position.
     pub(crate) secret: Option<&'a str>,
+    /// What is known of the API's pages.
+    pub(crate) capacity: Capacity,
 }
 
 /// What the page says besides its records.
@@ -191,7 +227,10 @@ impl Reader {
         let list = match (member(root, &api.records), api.when_absent) {
             (Some(list), _) if list.starts_with('[') => list,
             (None | Some("null"), WhenAbsent::Empty) if root.starts_with('{') => "[]",
-            _ => return Err(NotAPage::Description(no_records(root, &api.records))),
+            _ => {
+                let list = api.records.to_string();
+                return Err(NotAPage::NoRecords { list, instead: no_records(root, &api.records) });
+            }
         };
         let elements: Vec<&RawValue> = serde_json::from_str(list).map_err(NotAPage::Json)?;
         let mut page = Page::empty();

@@ -1,5 +1,7 @@
 //! The request for one page.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_client::header::{CONTENT_TYPE, HeaderValue};
 use http_client::{Request, Url};
@@ -10,9 +12,17 @@ use crate::api::{Api, Bound, Edge, Paging, Parameter};
 use crate::describe::TimeFormat;
 
 impl Api {
-    /// The request for the page that `asked` is about, of at most `size` records; without credentials. A cursor of paging by
-    /// URL that leads out of `url`'s origin is dropped when it is read, so it cannot be in here.
-    pub(crate) fn request(&self, url: &Url, asked: &poll::Request, size: usize, body_cap: usize) -> Request {
+    /// The request for the page that `asked` is about, of at most `size` records; without credentials. The edges are written in
+    /// the way of that number, `form`. A cursor of paging by URL that leads out of `url`'s origin is dropped when it is read, so
+    /// it cannot be in here.
+    pub(crate) fn request(
+        &self,
+        url: &Url,
+        asked: &poll::Request,
+        size: usize,
+        form: usize,
+        body_cap: usize,
+    ) -> Request {
         let mut out = Outgoing { query: self.query.clone(), body: self.body.clone() };
         let mut address = joined(url, &self.path);
         let later = asked.cursor.as_ref();
@@ -20,6 +30,7 @@ impl Api {
         let filtered = later.is_none() || !self.filter_first_page_only;
         let (mut since, mut until) = (asked.since.filter(|_| filtered), asked.until.filter(|_| filtered));
         let mut sized = true;
+        let mut place = None;
         match (&self.paging, later) {
             (Paging::Cursor { to, alone, path, .. }, Some(cursor)) => {
                 if let Some(path) = path {
@@ -33,7 +44,7 @@ impl Api {
                     };
                 }
                 let json = serde_json::from_str(cursor.json()).unwrap_or(Value::Null);
-                out.set(to, text.into_owned(), json);
+                place = Some((to, text.into_owned(), json));
             }
             (Paging::NextUrl { .. } | Paging::Link { .. }, Some(_)) => {
                 // The URL has all that it needs.
@@ -44,10 +55,10 @@ impl Api {
                 address = next.unwrap_or(address);
             }
             (Paging::Page { to, .. } | Paging::Offset { to }, Some(_)) => {
-                out.set(to, text.clone().into_owned(), number(&text));
+                place = Some((to, text.clone().into_owned(), number(&text)));
             }
             (Paging::Page { to, first, .. }, None) => {
-                out.set(to, first.to_string(), (*first).into());
+                place = Some((to, first.to_string(), (*first).into()));
             }
             (Paging::Bound { moves, .. }, Some(_)) => {
                 let edge = Timestamp::read(&text);
@@ -60,12 +71,19 @@ impl Api {
         }
         for (edge, moment) in [(&self.since, since), (&self.until, until)] {
             if let (Some(edge), Some(moment)) = (edge, moment) {
-                let (text, json) = edge.write(moment);
+                let (text, json) = edge.write(moment, form);
                 out.set(&edge.to, text, json);
             }
         }
         if let (Some((to, _)), true) = (&self.page_size, sized) {
             out.set(to, size.to_string(), size.into());
+            if matches!(to, Parameter::Query(_)) {
+                out.query.rotate_right(1);
+            }
+        }
+        // Last, so that whoever reads a log of requests sees at once what differs between the pages of a walk.
+        if let Some((to, text, json)) = place {
+            out.set(to, text, json);
         }
         if !out.query.is_empty() {
             address.query_pairs_mut().extend_pairs(&out.query);
@@ -81,8 +99,10 @@ impl Api {
     }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// `path` below `url`.
-fn joined(url: &Url, path: &str) -> Url {
+pub(crate) fn joined(url: &Url, path: &str) -> Url {
     let mut address = url.clone();
     let base = address.path().trim_end_matches('/').to_owned();
     address.set_path(&format!("{base}{path}"));
@@ -122,8 +142,13 @@ impl Outgoing {
 
 impl Edge {
     /// The moment as text, and as JSON.
-    fn write(&self, moment: Timestamp) -> (String, Value) {
-        let (text, json) = match self.format {
+    fn write(&self, moment: Timestamp, form: usize) -> (String, Value) {
+        let format = self.formats.get(form).or(self.formats.last()).copied().unwrap_or_default();
+        let moment = match format {
+            TimeFormat::Date if self.day_before => moment.minus(DAY),
+            _ => moment,
+        };
+        let (text, json) = match format {
             TimeFormat::EpochS => (moment.second().to_string(), moment.second().into()),
             TimeFormat::EpochMs => (moment.as_millis().to_string(), moment.as_millis().into()),
             format => {
@@ -143,5 +168,51 @@ impl Edge {
                 (text.clone(), Value::String(text))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AuditLogsConfig;
+
+    /// What is sent for one moment, in each form.
+    fn sent(time_filter: serde_json::Value) -> Vec<String> {
+        let config: AuditLogsConfig = serde_json::from_value(serde_json::json!({
+            "url": "https://api.example.com", "auth": {"none": {}}, "request": {"path": "/log"}, "paging": {"none": {}},
+            "time_filter": time_filter,
+        }))
+        .unwrap();
+        let settings = config.validate().unwrap();
+        let moment: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        let asked = poll::Request {
+            kind: poll::position::Kind::Live,
+            since: Some(moment),
+            until: Some(moment),
+            cursor: None,
+        };
+        let query = |form| {
+            let url = settings.api.request(&settings.url, &asked, 1, form, 1).url;
+            url.query().unwrap_or_default().replace("%3A", ":")
+        };
+        (0..=settings.api.forms()).map(query).collect()
+    }
+
+    #[test]
+    fn edges_are_written_in_each_of_their_forms() {
+        let edge = |name: &str, format: serde_json::Value| serde_json::json!({"to": {"query": name}, "format": format});
+        let both = |format: serde_json::Value| serde_json::json!({"since": edge("a", format.clone()), "until": edge("b", format)});
+        let times = "a=2026-11-20T10:00:00.000Z&b=2026-11-20T10:00:00.000Z";
+        // The filter may leave out the whole day that it names.
+        let dates = "a=2026-11-19&b=2026-11-20";
+        assert_eq!(sent(both(serde_json::json!(["rfc3339_ms", "date"]))), [times, dates, dates]);
+        assert_eq!(sent(both("rfc3339_ms".into())), [times, times]);
+        // Where only dates are written, the edges that are asked for are whole days already.
+        assert_eq!(sent(both("date".into()))[0], "a=2026-11-20&b=2026-11-20");
+        let mixed = serde_json::json!({"since": edge("a", serde_json::json!(["epoch_s", "date"])), "until": edge("b", "epoch_ms".into())});
+        assert_eq!(
+            sent(mixed),
+            ["a=1795168800&b=1795168800000", "a=2026-11-19&b=1795168800000", "a=2026-11-19&b=1795168800000"]
+        );
     }
 }

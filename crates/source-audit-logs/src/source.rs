@@ -13,13 +13,21 @@ use pipeline::{
 use poll::{Collector, Cursor, Onward, OpenError, Step};
 
 use crate::account::Account;
-use crate::api::Api;
-use crate::page::{Asked, Page, Reader};
+use crate::api::{Api, Paging};
+use crate::config::KIND;
+use crate::page::{Asked, Capacity, Page, Reader};
 use crate::refusal::Refusal;
+use crate::vendor::Voice;
 use crate::verdict::{self, Then, Verdict};
 
 /// A page of fewer records says nothing about whether `id` and `time` are described rightly.
 const TELLING: usize = 3;
+
+/// A record has about half a KiB; pages are asked for so that twice that fits the cap.
+const GENEROUS_RECORD: usize = 1024;
+
+/// A page is asked for with at least so many records at first, however small the cap.
+const FEWEST_RECORDS: usize = 10;
 
 /// Collects one audit log, as described.
 pub struct AuditLogsSource {
@@ -32,8 +40,9 @@ pub struct AuditLogsSource {
     /// The credential whose tenant is known to be the position's.
     tenant_checked: Option<u64>,
     pub(crate) proven: Proven,
-    /// Where the last page led, and the ids of its records.
-    last: Option<(Cursor, Vec<RecordId>)>,
+    /// The last page, if it led on.
+    last: Option<Last>,
+    capacity: Capacity,
     /// What is to be said before anything else is asked for.
     complaint: Option<String>,
     versions: u64,
@@ -41,11 +50,28 @@ pub struct AuditLogsSource {
 }
 
 /// What of the description has fitted an answer of this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Proven {
     page: bool,
     id: bool,
     time: bool,
+}
+
+/// A page that led to another.
+struct Last {
+    /// Where to.
+    cursor: Cursor,
+    ids: Vec<RecordId>,
+    /// How many records were asked for.
+    size: usize,
+}
+
+impl Proven {
+    /// Before the first page: a description that is not the user's has been tried by others.
+    fn of(voice: &Voice) -> Self {
+        let tried = !voice.names_keys;
+        Self { page: tried, id: tried, time: tried }
+    }
 }
 
 struct Open {
@@ -56,25 +82,31 @@ struct Open {
 impl AuditLogsSource {
     /// A stream with the name that it has in the configuration; to be opened.
     pub fn new(name: &str, account: Arc<Account>) -> Self {
+        let vendor = account.settings.vendor.as_ref();
         let origin = Origin {
             source: name.into(),
-            kind: "audit_logs".into(),
-            dataset: dataset(name).into(),
+            kind: vendor.map_or(KIND, |vendor| vendor.kind).into(),
+            dataset: vendor.map_or_else(|| dataset(name), |vendor| vendor.dataset.to_owned()).into(),
             labels: account.wiring.labels.clone(),
         };
         Self {
             origin: Arc::new(origin),
             reader: Reader::new(&account.settings.api),
             open: None,
-            size: largest_page(&account.settings.api),
+            size: largest_page(&account),
             tenant_checked: None,
-            proven: Proven::default(),
+            proven: Proven::of(account.settings.voice()),
             last: None,
+            capacity: Capacity::default(),
             complaint: None,
             versions: 0,
             duplicates: 0,
             account,
         }
+    }
+
+    pub(crate) fn voice(&self) -> &Voice {
+        self.account.settings.voice()
     }
 
     pub(crate) fn api(&self) -> &Api {
@@ -83,16 +115,16 @@ impl AuditLogsSource {
 
     /// Asks for a page of at most `size` records. An answer that means something else than a page is a verdict.
     pub(crate) async fn fetch(&self, request: &poll::Request, size: usize) -> Result<Answer, Verdict> {
-        let cap = self.account.wiring.page_bytes;
-        let sent =
-            self.account.send(self.api().request(&self.account.settings.url, request, size, cap)).await;
-        let hidden = self.account.hidden();
-        let answer = sent.map_err(|no_answer| verdict::of_no_answer(no_answer, &hidden))?;
-        match Refusal::read(&answer, &self.api().errors, &hidden) {
+        let account = &self.account;
+        let (cap, url, voice) = (account.wiring.page_bytes, &account.settings.url, self.voice());
+        let sent = account.send(self.api().request(url, request, size, account.form(), cap)).await;
+        let hidden = account.hidden();
+        let answer = sent.map_err(|no_answer| verdict::of_no_answer(no_answer, &hidden, voice))?;
+        match Refusal::read(&answer, &self.api().errors, &hidden, voice) {
             None => Ok(answer),
             Some(refusal) => {
                 let paged = request.cursor.is_some();
-                Err(verdict::of_refusal(refusal, answer.date, paged, self.account.wait()))
+                Err(verdict::of_refusal(refusal, answer.date, paged, account.wait(), voice))
             }
         }
     }
@@ -102,11 +134,11 @@ impl AuditLogsSource {
         let server_time = answer.date;
         let secret = self.account.secret_parameter();
         let url = &self.account.settings.url;
-        let asked = Asked { request, size, url, secret: secret.as_deref() };
+        let asked = Asked { request, size, url, secret: secret.as_deref(), capacity: self.capacity };
         let page = self
             .reader
             .read(self.api(), answer.body, &answer.headers, asked)
-            .map_err(|error| verdict::of_unreadable(error, server_time, self.proven.page))?;
+            .map_err(|error| verdict::of_unreadable(error, server_time, self.proven.page, self.voice()))?;
         match self.doubt(&page) {
             None => Ok(page),
             Some(doubt) => Err(Verdict {
@@ -153,15 +185,20 @@ impl AuditLogsSource {
 
     /// A page with the very records of the one that led to it, and that leads on: the API does not heed what it is sent.
     fn same_again(&self, page: &Page, request: &poll::Request, ids: &[RecordId]) -> Option<Verdict> {
-        let (led_to, before) = self.last.as_ref()?;
+        let last = self.last.as_ref()?;
         let goes_on = matches!(page.onward(), Onward::Next(_));
-        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(led_to) || before != ids {
+        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(&last.cursor) || last.ids != ids {
             return None;
         }
-        let key = self.api().paging.key();
+        let voice = self.voice();
+        let sent = if voice.names_keys {
+            format!("what `{}` sends it", self.api().paging.key())
+        } else {
+            "its own cursor".to_owned()
+        };
         let error = format!(
-            "the next page is the same as the one before it: the API does not heed what `{key}` sends it; its window is \
-             read again"
+            "the next page is the same as the one before it: {} does not heed {sent}; its window is read again",
+            voice.api
         );
         Some(Verdict {
             failure: Some(poll::Failure::CursorUnknown),
@@ -170,8 +207,17 @@ impl AuditLogsSource {
         })
     }
 
-    /// What a page has shown to be described rightly.
-    fn learn(&mut self, page: &Page) {
+    /// What a page has shown to be described rightly, and how much pages hold.
+    fn learn(&mut self, page: &Page, request: &poll::Request) {
+        // A page by a moved edge that goes further has what the one before it had no room for.
+        if let Some(last) = &self.last
+            && matches!(self.api().paging, Paging::Bound { .. })
+            && matches!(page.onward(), Onward::Next(_))
+            && request.cursor.as_ref() == Some(&last.cursor)
+        {
+            self.capacity.was_cut(last.ids.len(), last.size);
+        }
+        self.capacity.held(page.records.len());
         self.proven.page = true;
         self.proven.time |= page.identities.iter().any(|(_, time)| time.is_some());
         let ids: HashSet<u64> = page.identities.iter().map(|(id, _)| id.native).collect();
@@ -187,10 +233,11 @@ impl AuditLogsSource {
         let again = |duration| Ok(Next::Wait(Wait { duration, caught_up: false }));
         match verdict.then {
             Then::Wait(duration) => again(duration),
-            Then::RateLimited => {
+            Then::RateLimited(retry_at) => {
+                let in_words = retry_at.map(|at| at.since(verdict.server_time.unwrap_or(now)));
                 // The limiter has read the headers; what is said in another way it must be told.
-                if self.account.wait().is_zero() {
-                    self.account.limit_reached();
+                if in_words.is_some() || self.account.wait().is_zero() {
+                    self.account.limit_reached(in_words);
                 }
                 again(self.account.wait())
             }
@@ -199,14 +246,23 @@ impl AuditLogsSource {
                 Err(error)
             }
             Then::OtherCredential(_) if self.account.refused() => again(Duration::ZERO),
+            Then::OtherForm(_) if self.account.change_form() => {
+                tracing::info!(
+                    source = &*self.origin.source,
+                    "{} refuses the form of the time filter, another one is tried",
+                    self.voice().api
+                );
+                again(Duration::ZERO)
+            }
             Then::SmallerPages(error) => {
-                if self.size == 1 || self.api().page_size.is_none() {
-                    return Err(verdict::record_too_large(error.into()));
+                let sized = self.api().page_size.is_some();
+                if self.size == 1 || !sized {
+                    return Err(verdict::record_too_large(error.into(), sized));
                 }
                 self.size = (self.size / 2).max(1);
                 Err(error)
             }
-            Then::OtherCredential(error) | Then::Fail(error) => Err(error),
+            Then::OtherCredential(error) | Then::OtherForm(error) | Then::Fail(error) => Err(error),
         }
     }
 
@@ -267,7 +323,7 @@ impl Source for AuditLogsSource {
         self.open = Some(Open { collector, seen });
         self.tenant_checked = None;
         (self.last, self.complaint) = (None, None);
-        self.size = largest_page(&self.account.settings.api);
+        self.size = largest_page(&self.account);
         Ok(progress)
     }
 
@@ -301,14 +357,19 @@ impl Source for AuditLogsSource {
 
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
-        self.learn(&page);
-        let key = self.api().paging.key();
+        self.learn(&page, &request);
         let Some(open) = &mut self.open else { return Err(not_open()) };
         let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         if taken.circle {
+            let found = match self.account.settings.voice() {
+                Voice { names_keys: true, .. } => {
+                    format!("what `{}` finds", self.account.settings.api.paging.key())
+                }
+                Voice { api, .. } => format!("the cursor that {api} gives"),
+            };
             self.complaint = Some(format!(
-                "paging goes round in a circle: what `{key}` finds was found before in this walk; its window is read again"
+                "paging goes round in a circle: {found} was found before in this walk; its window is read again"
             ));
         }
         let records = taken.deliver.iter().map(|index| {
@@ -319,10 +380,10 @@ impl Source for AuditLogsSource {
         self.versions += taken.versions as u64;
         self.duplicates += taken.duplicates as u64;
         if page.body.len() * 2 <= self.account.wiring.page_bytes {
-            self.size = self.size.saturating_mul(2).min(largest_page(&self.account.settings.api));
+            self.size = self.size.saturating_mul(2).min(largest_page(&self.account));
         }
         self.last = match page.onward() {
-            Onward::Next(next) => Some((next.clone(), ids)),
+            Onward::Next(next) => Some(Last { cursor: next.clone(), ids, size }),
             Onward::End | Onward::Later(_) => None,
         };
         let progress = open.collector.progress();
@@ -359,15 +420,17 @@ pub fn dataset(name: &str) -> String {
     format!("{}.audit", name.replace('-', "_"))
 }
 
-/// The described size; without one it is not known how many records a page has.
-fn largest_page(api: &Api) -> usize {
-    api.page_size.as_ref().map_or(usize::MAX, |(_, size)| *size)
+/// The described size, or what fits the cap of a page if records are of an ordinary size; without one it is not known how many
+/// records a page has.
+fn largest_page(account: &Account) -> usize {
+    let fitting = (account.wiring.page_bytes / GENEROUS_RECORD).max(FEWEST_RECORDS);
+    account.settings.api.page_size.as_ref().map_or(usize::MAX, |(_, size)| fitting.min(*size))
 }
 
 fn cannot_open(name: &str, error: OpenError) -> SourceError {
     let remedy = match &error {
         OpenError::Other { .. } => format!(
-            "this source collects from another place or tenant than before: give it another name or `data_dir`, or start it \
+            "this source collects from another place, team or tenant than before: give it another name or `data_dir`, or start it \
              afresh with `towpath checkpoint reset {name}`"
         ),
         OpenError::Newer(_) => "use the newer Towpath that saved the position".to_owned(),
@@ -394,3 +457,6 @@ fn store_refused(error: StoreError) -> SourceError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,13 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http_client::{ClientSettings, Proxy, Url};
 use pipeline::Timestamp;
-use poll::Start;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{HumanDuration, Invalid, Secret, Tls};
+use source_audit_logs::{AuditLogsSettings, ResweepConfig};
 
+use crate::description::{self, RETENTION};
 use crate::{address, quota};
 
 /// Collects Postman's team audit log (`GET /audit/logs`). Needs a team on the Enterprise plan.
@@ -53,22 +53,6 @@ pub struct PostmanConfig {
     pub since_format: SinceFormat,
 }
 
-/// A second look, further back and less often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ResweepConfig {
-    /// How often.
-    pub every: HumanDuration,
-    /// How far back.
-    pub over: HumanDuration,
-}
-
-impl Default for ResweepConfig {
-    fn default() -> Self {
-        Self { every: Duration::from_secs(3600).into(), over: Duration::from_secs(24 * 3600).into() }
-    }
-}
-
 /// How the `since` parameter is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -82,31 +66,12 @@ pub enum SinceFormat {
     Date,
 }
 
-fn read_start(text: &str) -> Option<Start> {
-    match text {
-        "all" => Some(Start::All),
-        "now" => Some(Start::Now),
-        _ => match text.parse::<HumanDuration>() {
-            Ok(age) => Some(Start::Ago(age.get())),
-            Err(_) => Timestamp::read(text).map(Start::At),
-        },
-    }
-}
-
 /// A checked [`PostmanConfig`].
 #[derive(Clone, Debug)]
 pub struct PostmanSettings {
-    pub(crate) api_key: Secret,
-    pub(crate) url: Url,
-    pub(crate) client: ClientSettings,
-    pub(crate) start: Start,
-    /// As the user wrote it.
-    pub(crate) start_text: String,
-    pub(crate) poll_interval: Duration,
-    pub(crate) requests_per_minute: NonZeroU32,
-    pub(crate) overlap: Duration,
-    pub(crate) resweep: ResweepConfig,
-    pub(crate) since_format: SinceFormat,
+    pub(crate) log: AuditLogsSettings,
+    poll_interval: Duration,
+    resweep_every: Duration,
 }
 
 impl PostmanConfig {
@@ -115,13 +80,34 @@ impl PostmanConfig {
     /// # Errors
     /// Everything that is wrong, each with its key and what would be right.
     pub fn validate(&self) -> Result<PostmanSettings, Vec<Invalid>> {
+        let mut wrong = self.wrong_for_postman();
+        let url = address::read(&self.url).map_err(|invalid| wrong.push(invalid));
+        let log = description::of(self).validate().map_err(|found| {
+            // What is said in Postman's words is not said again in those of a description that its users do not see.
+            let is_said = |found: &Invalid| {
+                found.path.starts_with("auth.") || wrong.iter().any(|said| said.path == found.path)
+            };
+            let others: Vec<Invalid> = found.into_iter().filter(|found| !is_said(found)).collect();
+            wrong.extend(others);
+        });
+        match (url, log) {
+            (Ok(url), Ok(log)) if wrong.is_empty() => Ok(PostmanSettings {
+                log: log.of_vendor(description::vendor(&url)),
+                poll_interval: self.poll_interval.get(),
+                resweep_every: self.resweep.every.get(),
+            }),
+            _ => Err(wrong),
+        }
+    }
+
+    /// What can be said more exactly of Postman than of any API.
+    fn wrong_for_postman(&self) -> Vec<Invalid> {
         let mut wrong = Vec::new();
         let mut require = |good: bool, key: &str, message: &str, remedy: &str| {
             if !good {
                 wrong.push(Invalid::new(key, message, remedy));
             }
         };
-        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
         require(!self.api_key.expose().trim().is_empty(), "api_key", "is empty", MAKE_A_KEY);
         require(
             http_client::secret_header("api_key", &self.api_key).is_ok(),
@@ -129,78 +115,19 @@ impl PostmanConfig {
             "holds a line break or another character that no header can carry",
             "copy the key again, without what stands around it",
         );
-        require(self.poll_interval.get() >= second, "poll_interval", "is below 1s", "write `1s` or more");
-        require(
-            (second..=hour).contains(&self.timeout.get()),
-            "timeout",
-            "is not between 1s and 1h",
-            "write a time such as `90s`",
-        );
         require(
             self.requests_per_minute.get() <= MOST_REQUESTS,
             "requests_per_minute",
             "is above 60000",
             "write at most `60000`; Postman itself grants 300",
         );
-        let (every, over) = (self.resweep.every.get(), self.resweep.over.get());
-        require(every >= second, "resweep.every", "is below 1s", "write a time such as `1h`");
         require(
-            over >= every,
-            "resweep.over",
-            "is shorter than `resweep.every`, so that the time between two re-sweeps is never looked at again",
-            "make it a multiple of `resweep.every`, such as `24h`",
-        );
-        require(
-            over >= self.overlap.get(),
-            "overlap",
-            "is longer than `resweep.over`, so that a re-sweep would find nothing more",
-            "write a shorter time such as `15m`, or a longer `resweep.over`",
-        );
-        require(
-            over <= RETENTION,
+            self.resweep.over.get() <= RETENTION,
             "resweep.over",
             "is longer than the 180 days that Postman keeps",
             "write a time such as `24h`",
         );
-        let start = read_start(&self.start);
-        require(
-            start.is_some(),
-            "start",
-            "is neither `all`, `now`, an age nor a moment",
-            "write `all`, `now`, an age such as `7d`, or a moment such as `2026-11-01T00:00:00Z`",
-        );
-        let url = address::read(&self.url).map_err(|invalid| wrong.push(invalid));
-        let proxy = self.proxy.as_ref().map(|proxy| Proxy::read(proxy.expose())).transpose();
-        let proxy = proxy.map_err(|e| {
-            wrong.push(Invalid::new(
-                "proxy",
-                format!("is {e}"),
-                "write `http://host:port`, SOCKS is not supported",
-            ));
-        });
-        if let Err(invalid) = self.tls.validate() {
-            wrong.push(invalid.under("tls"));
-        }
-        match (url, proxy, start) {
-            (Ok(url), Ok(proxy), Some(start)) if wrong.is_empty() => Ok(PostmanSettings {
-                api_key: self.api_key.clone(),
-                url,
-                client: ClientSettings {
-                    tls: self.tls.clone(),
-                    proxy,
-                    timeout: self.timeout.get(),
-                    ..ClientSettings::default()
-                },
-                start,
-                start_text: self.start.clone(),
-                poll_interval: self.poll_interval.get(),
-                requests_per_minute: self.requests_per_minute,
-                overlap: self.overlap.get(),
-                resweep: self.resweep,
-                since_format: self.since_format,
-            }),
-            _ => Err(wrong),
-        }
+        wrong
     }
 
     /// What is allowed but hardly meant, for `check` to print.
@@ -211,32 +138,10 @@ impl PostmanConfig {
         if !self.api_key.expose().starts_with("PMAK-") {
             doubt("api_key", "does not look like a Postman API key, which starts with `PMAK-`", MAKE_A_KEY);
         }
-        match read_start(&self.start) {
-            Some(Start::At(start)) if start > now => {
-                doubt(
-                    "start",
-                    "is in the future: nothing is collected until then",
-                    "write `now`, or a moment in the past",
-                );
-            }
-            Some(Start::At(start)) if now.since(start) > RETENTION => {
-                doubt(
-                    "start",
-                    "is before what Postman keeps, 180 days: the rest is reported as a gap",
-                    "write `all`",
-                );
-            }
-            Some(Start::Ago(age)) if age > RETENTION => {
-                doubt(
-                    "start",
-                    "is before what Postman keeps, 180 days: the rest is reported as a gap",
-                    "write `all`",
-                );
-            }
-            _ => {}
-        }
+        doubts.extend(description::of(self).warnings(now));
         if self.requests_per_minute.get() > 300 {
-            doubt("requests_per_minute", "is above the 300 that Postman grants to a user", "write `240`");
+            let message = "is above the 300 that Postman grants to a user";
+            doubts.push(Invalid::new("requests_per_minute", message, "write `240`"));
         }
         doubts.extend(address::doubt(&self.url));
         doubts.extend(quota::doubt(&self.url, self.poll_interval.get(), self.resweep.every.get()));
@@ -247,26 +152,24 @@ impl PostmanConfig {
 impl PostmanSettings {
     /// Requests in a month when little happens, held against what Postman's plans grant; for people.
     pub fn cost(&self) -> String {
-        quota::cost(self.poll_interval, self.resweep.every.get())
+        quota::cost(self.poll_interval, self.resweep_every)
+    }
+
+    /// A position that an operator has written for this source, as it is saved.
+    ///
+    /// # Errors
+    /// It cannot be read, makes no sense, or is another place's.
+    pub fn position(&self, written: &pipeline::Position) -> Result<pipeline::Position, poll::OpenError> {
+        self.log.position(written)
     }
 }
 
 impl fmt::Display for PostmanSettings {
-    /// For people: `https://api.getpostman.com from all that it keeps, every 1m`.
+    /// For people: `https://api.getpostman.com, all that it keeps, every 1m`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, ", self.url.origin().ascii_serialization())?;
-        match self.start {
-            Start::All => f.write_str("all that it keeps")?,
-            Start::Now => f.write_str("from the first run on")?,
-            Start::Ago(age) => write!(f, "from {} before the first run on", HumanDuration::from(age))?,
-            Start::At(moment) => write!(f, "from {moment} on")?,
-        }
-        write!(f, ", every {}", HumanDuration::from(self.poll_interval))
+        self.log.fmt(f)
     }
 }
-
-/// How long Postman keeps audit logs on the Enterprise plan (Postman Learning Center, "Audit logs").
-pub(crate) const RETENTION: Duration = Duration::from_secs(180 * 86_400);
 
 /// The limiter remembers each request of the last minute.
 const MOST_REQUESTS: u32 = 60_000;
@@ -312,26 +215,7 @@ mod tests {
     #[test]
     fn a_key_is_all_it_takes() {
         let settings = config(r#"{"api_key": "PMAK-1"}"#).validate().unwrap();
-        assert_eq!(settings.url.as_str(), "https://api.getpostman.com/");
-        assert_eq!((settings.start, settings.requests_per_minute.get()), (Start::All, 240));
-        assert_eq!(settings.client.timeout, Duration::from_secs(90));
-        assert_eq!(settings.overlap, Duration::from_secs(900));
-    }
-
-    #[test]
-    fn starts_are_read() {
-        let moment = Timestamp::read("2026-11-01T00:00:00Z").unwrap();
-        for (text, start) in [
-            ("all", Some(Start::All)),
-            ("now", Some(Start::Now)),
-            ("7d", Some(Start::Ago(Duration::from_secs(7 * 86_400)))),
-            ("2026-11-01T00:00:00Z", Some(Start::At(moment))),
-            ("2026-11-01", Some(Start::At(moment))),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(read_start(text), start, "{text}");
-        }
+        assert_eq!(settings.to_string(), "https://api.getpostman.com, all that it keeps, every 1m");
     }
 
     #[test]

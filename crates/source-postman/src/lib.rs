@@ -1,4 +1,5 @@
-//! Collects Postman's team audit log. The crate's README tells the API's quirks and what is done about each.
+//! Collects Postman's team audit log: a description of its API for `source-audit-logs`, and what no description can say. The crate's
+//! README tells the API's quirks and what is done about each.
 //!
 //! - [`PostmanConfig`] is what a user writes, [`PostmanConfig::validate`] checks it;
 //! - an [`Account`] is a credential at the API: one client, one key, for all restarts of a stream; [`http_client::Budgets`] are what
@@ -24,19 +25,18 @@
 //! ```
 //!
 //! # Code map
-//! `page` takes a page apart, `refusal` reads what is no page, `verdict` says what follows from it: the table to look at
-//! first. `config` is what a user writes, `address` its URL, `quota` what it costs; `account` sends requests, `source` puts the pieces together, `check` does so for `check --connect`.
+//! `description` is the API, and what its answers mean: the file to look at first. `config` is what a user writes, `address` its URL,
+//! `quota` what it costs; `actions` reads the list of actions, `source` does so between pages, and says what `check --connect`
+//! has seen. Requests, paging, pages and verdicts are `source-audit-logs`'s.
 
-mod account;
+mod actions;
 mod address;
-mod check;
 mod config;
-mod page;
+mod description;
 mod quota;
-mod refusal;
 mod source;
-mod verdict;
 
-pub use account::{Account, ActionNames, Clock, Requested, Wiring};
-pub use config::{PostmanConfig, PostmanSettings, ResweepConfig, SinceFormat};
+pub use actions::{Account, ActionNames, Wiring};
+pub use config::{PostmanConfig, PostmanSettings, SinceFormat};
 pub use source::PostmanSource;
+pub use source_audit_logs::{Clock, Requested, ResweepConfig};

@@ -101,7 +101,7 @@ impl Assembly {
         for (source, settings) in config.sources.iter().zip(sources) {
             let labels =
                 source.labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
-            let made = settings.make(&source.name, labels.collect(), page_bytes, &shared)?;
+            let made = settings.make(&source.name, labels.collect(), page_bytes, &shared);
             let wanted = config.sinks.iter().zip(&views).filter(|(sink, _)| sink.from.contains(&source.name));
             let mut needed: Vec<Arc<View>> = Vec::new();
             for (_, view) in wanted {

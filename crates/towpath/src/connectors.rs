@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use config::{Batch, Block, ConnectorType, Diagnostic, EventSchema, Sink, SinkTraits, Source};
 use http_client::Budgets;
 use pipeline::{BoxError, Origin, Position, Schema, Timestamp, Transform, View};
@@ -249,9 +248,9 @@ impl SourceSettings {
         labels: Vec<(Box<str>, Box<str>)>,
         page_bytes: usize,
         shared: &Shared,
-    ) -> anyhow::Result<MadeSource> {
+    ) -> MadeSource {
         match self {
-            Self::Postman(settings) => Ok(Self::postman(*settings, name, labels, page_bytes, shared)),
+            Self::Postman(settings) => Self::postman(*settings, name, labels, page_bytes, shared),
             Self::AuditLogs(settings, mapping) => {
                 Self::audit_logs(*settings, mapping, name, labels, page_bytes, shared)
             }
@@ -265,7 +264,7 @@ impl SourceSettings {
         labels: Vec<(Box<str>, Box<str>)>,
         page_bytes: usize,
         shared: &Shared,
-    ) -> anyhow::Result<MadeSource> {
+    ) -> MadeSource {
         let source_name = name.to_owned();
         let wiring = source_audit_logs::Wiring {
             labels,
@@ -276,13 +275,12 @@ impl SourceSettings {
             budgets: shared.budgets.clone(),
             ..source_audit_logs::Wiring::default()
         };
-        let account = source_audit_logs::Account::new(settings, wiring)
-            .map_err(|wrong| anyhow!(wrong.first().map(ToString::to_string).unwrap_or_default()))?;
+        let account = source_audit_logs::Account::new(settings, wiring);
         let reader = Reader::Mapping(mapping);
         let name = name.to_owned();
         let make =
             move || Ok(Box::new(AuditLogsSource::new(&name, account.clone())) as Box<dyn pipeline::Source>);
-        Ok(MadeSource { make: Box::new(make), transforms: Transforms { reader, unknown: Arc::default() } })
+        MadeSource { make: Box::new(make), transforms: Transforms { reader, unknown: Arc::default() } }
     }
 
     fn postman(

@@ -32,12 +32,14 @@ struct Held<S: Secrets> {
     prepared: Arc<S::Prepared>,
     /// The last answer was a refusal.
     refused: bool,
+    /// Counts those that were taken up.
+    generation: u64,
 }
 
 impl<S: Secrets> Credentials<S> {
     /// With what the configuration held at the start.
     pub fn new(secrets: S, prepared: Arc<S::Prepared>) -> Self {
-        Self { held: Mutex::new(Held { secrets, prepared, refused: false }) }
+        Self { held: Mutex::new(Held { secrets, prepared, refused: false, generation: 0 }) }
     }
 
     /// What the next attempt is made with.
@@ -54,6 +56,11 @@ impl<S: Secrets> Credentials<S> {
         let mut held = self.held();
         held.take_up_newer();
         held.prepared.clone()
+    }
+
+    /// Changes whenever others are taken up.
+    pub fn generation(&self) -> u64 {
+        self.held().generation
     }
 
     /// The endpoint takes them.
@@ -100,7 +107,8 @@ impl<S: Secrets> Held<S> {
         match newer.prepare() {
             Ok(prepared) => {
                 tracing::info!(keys, "files hold other secrets, which are used from now on");
-                *self = Self { secrets: newer, prepared: Arc::new(prepared), refused: false };
+                let generation = self.generation + 1;
+                *self = Self { secrets: newer, prepared: Arc::new(prepared), refused: false, generation };
                 true
             }
             Err(wrong) => {
@@ -182,8 +190,10 @@ mod tests {
         let credentials = credentials(&dir);
         let old = credentials.current();
         assert!(!credentials.refused(&old));
+        assert_eq!(credentials.generation(), 0);
         fs::write(dir.path().join("token"), "new").unwrap();
         assert_eq!(*credentials.current(), "new");
+        assert_eq!(credentials.generation(), 1, "whatever was known of the old one is no more");
     }
 
     #[test]

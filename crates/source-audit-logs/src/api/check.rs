@@ -12,8 +12,8 @@ use settings::Invalid;
 use super::{Bound, CursorFrom, Edge, ErrorRule, Paging, Parameter};
 use crate::config::AuditLogsConfig;
 use crate::describe::{
-    CursorConfig, EdgeConfig, EndName, ErrorConfig, OrderName, PagingConfig, ParameterConfig, PlaceName,
-    ResumeName,
+    CursorConfig, EdgeConfig, EndName, ErrorConfig, GranularityName, OneOrMany, OrderName, PagingConfig,
+    ParameterConfig, PlaceName, ResumeName,
 };
 
 pub(super) struct Check<'c> {
@@ -135,7 +135,8 @@ impl Check<'_> {
         };
         Some(Edge {
             to: self.parameter(&format!("{key}.to"), &edge.to, has_body)?,
-            format: edge.format,
+            formats: edge.format.each().to_vec(),
+            day_before: false,
             around,
         })
     }
@@ -155,8 +156,8 @@ impl Check<'_> {
         if filter.max_span.is_some() && filter.until.is_none() {
             self.refuse("time_filter.max_span", "needs `until`", "write how the upper edge is asked for");
         }
-        let dates = [&filter.since, &filter.until].into_iter().flatten().any(|edge| edge.format.is_date());
-        if dates && filter.granularity.is_some_and(|unit| unit != crate::describe::GranularityName::Day) {
+        let dates = filter.edges().any(EdgeConfig::has_dates);
+        if dates && filter.granularity.is_some_and(|unit| unit != GranularityName::Day) {
             self.refuse(
                 "time_filter.granularity",
                 "is finer than a date can say",
@@ -263,11 +264,21 @@ impl Check<'_> {
                 "write it",
             );
         }
+        let dates = filter.is_some_and(|filter| filter.edges().any(EdgeConfig::has_dates));
         let unit = match filter.and_then(|filter| filter.granularity) {
-            None | Some(crate::describe::GranularityName::Second) => 1,
-            Some(crate::describe::GranularityName::Minute) => 60,
-            Some(crate::describe::GranularityName::Hour) => 3600,
-            Some(crate::describe::GranularityName::Day) => 86_400,
+            Some(GranularityName::Second) => 1,
+            Some(GranularityName::Minute) => 60,
+            Some(GranularityName::Hour) => 3600,
+            Some(GranularityName::Day) => 86_400,
+            None if dates => 86_400,
+            None => {
+                self.refuse(
+                    "paging.bound",
+                    "needs `time_filter.granularity`: an edge that the API cuts to more than is known leaves records out",
+                    "write what the API cuts the edges of its time filter to",
+                );
+                return None;
+            }
         };
         edge.then_some(Paging::Bound { moves, unit: Duration::from_secs(unit) })
     }
@@ -334,9 +345,15 @@ impl Check<'_> {
             header,
             path: path.flatten(),
             equals: error.equals.as_ref().map(|scalar| scalar.0.clone()),
-            contains: error.contains.as_ref().map(|text| text.to_lowercase()),
+            contains: error
+                .contains
+                .iter()
+                .flat_map(OneOrMany::each)
+                .map(|text| text.to_lowercase())
+                .collect(),
             message,
             kind: error.kind,
+            remedy: error.remedy.clone(),
         })
     }
 }

@@ -13,6 +13,38 @@ use super::{Around, Asked, NotAPage, Page, member, members_of};
 use crate::api::{Api, Bound, CursorFrom, Paging};
 use crate::describe::EndName;
 
+/// How many records a page of the API holds in truth: some give fewer than they are asked for, and do not say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// The most records of a page so far: no page of fewer is full.
+    largest: usize,
+    /// A page of so many, which is fewer than were asked for, was not all.
+    is_proven: bool,
+}
+
+/// Without proof a page of fewer records is not taken for a full one: no API is known whose pages hold fewer, and many a quiet
+/// log has a few records of one moment and no others.
+const FEWEST: usize = 10;
+
+impl Capacity {
+    /// Whether a page with so many records, of as many as `asked`, may have had no room for more.
+    fn is_full(self, count: usize, asked: usize) -> bool {
+        count >= asked || count >= self.largest && (self.is_proven || count >= FEWEST)
+    }
+
+    /// A page had so many records.
+    pub(crate) fn held(&mut self, count: usize) {
+        if count > self.largest {
+            *self = Self { largest: count, is_proven: false };
+        }
+    }
+
+    /// A page had so many records, of as many as `asked`, and was not all.
+    pub(crate) fn was_cut(&mut self, count: usize, asked: usize) {
+        self.is_proven |= count == self.largest && count < asked;
+    }
+}
+
 /// What follows the page, and whether it is there yet.
 pub(super) fn next(
     api: &Api,
@@ -86,8 +118,7 @@ fn cursor(from: &CursorFrom, around: &Around<'_>, headers: &HeaderMap) -> Result
         }
     };
     if texts.iter().flatten().any(|json| json.starts_with(['{', '['])) {
-        let message = "`paging.cursor.from` leads to an object or a list, not to a single value".to_owned();
-        return Err(NotAPage::Description(message));
+        return Err(NotAPage::Cursor);
     }
     if let (CursorFrom::LastRecord(paths), Some(last)) = (from, around.last)
         && texts.iter().all(Option::is_none)
@@ -180,10 +211,17 @@ fn bound(page: &Page, asked: Asked<'_>, moves: Bound, unit: Duration) -> Result<
     if goes_on {
         return Ok(Cursor::from_json(&format!("\"{edge}\"")));
     }
-    if times.len() >= asked.size {
-        let message = "`paging.bound` goes no further: more records share one moment than a page holds; raise \
-                       `paging.page_size`, or write a finer `time_filter.granularity` if the API has one";
-        return Err(NotAPage::Description(message.to_owned()));
+    let count = times.len();
+    if !asked.capacity.is_full(count, asked.size) {
+        return Ok(None);
     }
-    Ok(None)
+    let fewer = if count < asked.size {
+        format!(", {count} instead of the {} asked for", asked.size)
+    } else {
+        String::new()
+    };
+    Err(NotAPage::Crowded(format!(
+        "`paging.bound` goes no further: more records share one moment than a page holds{fewer}; raise `paging.page_size` if \
+         the API heeds it, or write a finer `time_filter.granularity` if the API has one"
+    )))
 }

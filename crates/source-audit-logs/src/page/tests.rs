@@ -32,7 +32,8 @@ fn read(
     }
     let url = Url::parse("https://api.example.com/base").unwrap();
     let request = request(cursor);
-    let asked = Asked { request: &request, size: 3, url: &url, secret: Some("key") };
+    let asked =
+        Asked { request: &request, size: 3, url: &url, secret: Some("key"), capacity: Capacity::default() };
     let body = Bytes::copy_from_slice(text.as_bytes());
     let page = Reader::new(api).read(api, body, &headers, asked).map_err(|error| error.to_string())?;
     let records =
@@ -221,6 +222,19 @@ fn what_is_no_page_is_never_an_empty_one() {
 }
 
 #[test]
+fn broken_utf8_costs_the_character_and_not_the_page() {
+    let api = api(json!({"records": {"path": "r"}}));
+    let url = Url::parse("https://api.example.com").unwrap();
+    let request = request(None);
+    let asked = Asked { request: &request, size: 3, url: &url, secret: None, capacity: Capacity::default() };
+    let body =
+        Bytes::from_static(b"{\"r\": [{\"m\": \"a\xffb\"}, {\"o\": {\"t\": 7}}, {\"o\": {\"t\": \"x\"}}]}");
+    let page = Reader::new(&api).read(&api, body, &HeaderMap::new(), asked).unwrap();
+    assert_eq!(page.text(&page.records[0]), "{\"m\": \"a\u{fffd}b\"}".as_bytes());
+    assert_eq!(page.values(&Path::of(&["o", "t"])).collect::<Vec<_>>(), ["7", "x"]);
+}
+
+#[test]
 fn records_are_told_apart_by_ids_times_and_content() {
     let api = api(
         json!({"records": {"path": "r"}, "id": ["a.id", "n"], "time": ["at.late", "at.early"], "volatile": ["seen"]}),
@@ -235,7 +249,7 @@ fn records_are_told_apart_by_ids_times_and_content() {
     ]}"#;
     let url = Url::parse("https://api.example.com").unwrap();
     let request = request(None);
-    let asked = Asked { request: &request, size: 3, url: &url, secret: None };
+    let asked = Asked { request: &request, size: 3, url: &url, secret: None, capacity: Capacity::default() };
     let both: Vec<Page> = [text.to_owned(), text.replacen("\"r\"", "\"\\u0072\"", 1)]
         .into_iter()
         .map(|text| reader.read(&api, Bytes::from(text), &HeaderMap::new(), asked).unwrap())
@@ -281,7 +295,8 @@ fn cost_of_a_page() {
     let request = request(None);
     let round = || {
         let began = std::time::Instant::now();
-        let asked = Asked { request: &request, size: 300, url: &url, secret: None };
+        let asked =
+            Asked { request: &request, size: 300, url: &url, secret: None, capacity: Capacity::default() };
         let page = reader.read(&api, body.clone(), &HeaderMap::new(), asked).unwrap();
         assert_eq!(std::hint::black_box(page).identities.len(), 300);
         began.elapsed()
@@ -289,3 +304,119 @@ fn cost_of_a_page() {
     let best = (0..1000).map(|_| round()).min().unwrap();
     println!("a record of 588 bytes: {:?}", best / 300);
 }
+
+/// An API without paging: whatever is asked for, its pages hold no more than `holds`.
+#[derive(Debug)]
+struct Unpaged {
+    /// Milliseconds since some moment, of each record.
+    times: Vec<u16>,
+    holds: usize,
+    size: usize,
+    newest_first: bool,
+    /// Whether the edges include their moment.
+    inclusive: bool,
+}
+
+impl Unpaged {
+    fn moment(time: u16) -> Timestamp {
+        Timestamp::from_millis(1_795_168_800_000 + i64::from(time))
+    }
+
+    /// The walk as the source makes it: the records that it has seen, or why it did not end.
+    fn walked(&self) -> Result<std::collections::BTreeSet<usize>, String> {
+        let order = if self.newest_first { "newest_first" } else { "oldest_first" };
+        let api = api(json!({"order": order,
+            "paging": {"bound": {}, "page_size": {"to": {"query": "n"}, "size": self.size}},
+            "time_filter": {"granularity": "second",
+                "since": {"to": {"query": "a"}}, "until": {"to": {"query": "b"}}}}));
+        let (reader, url) = (Reader::new(&api), Url::parse("https://api.example.com").unwrap());
+        let (mut capacity, mut last) = (Capacity::default(), None);
+        let (mut seen, mut request) = (std::collections::BTreeSet::new(), request(None));
+        for _ in 0..1000 {
+            let edge = request.cursor.as_ref().map(|cursor| Timestamp::read(&cursor.text()).unwrap());
+            let inside = |time: u16| match edge {
+                None => true,
+                Some(edge) if Self::moment(time) == edge => self.inclusive,
+                Some(edge) => (Self::moment(time) < edge) == self.newest_first,
+            };
+            let mut listed: Vec<usize> =
+                (0..self.times.len()).filter(|index| inside(self.times[*index])).collect();
+            listed.sort_by_key(|index| self.times[*index]);
+            if self.newest_first {
+                listed.reverse();
+            }
+            listed.truncate(self.size.min(self.holds));
+            let record = |index: &usize| json!({"id": index, "created_at": Self::moment(self.times[*index]).to_string()});
+            let body = Value::from(listed.iter().map(record).collect::<Vec<_>>()).to_string();
+            let asked = Asked { request: &request, size: self.size, url: &url, secret: None, capacity };
+            let page = reader.read(&api, body.into(), &HeaderMap::new(), asked).map_err(|e| e.to_string())?;
+            seen.extend(listed.iter().copied());
+            let Onward::Next(next) = page.onward() else { return Ok(seen) };
+            if let Some(before) = last.replace(listed.len()) {
+                capacity.was_cut(before, self.size);
+            }
+            capacity.held(listed.len());
+            request.cursor = Some(next.clone());
+        }
+        panic!("the walk has no end: {self:?}");
+    }
+}
+
+#[test]
+fn pages_that_were_seen_to_be_cut_are_full_however_small() {
+    let spread = (0..8).map(|second| 2000 + second * 1000);
+    let crowd = std::iter::repeat_n(1000, 6);
+    for newest_first in [true, false] {
+        let times: Vec<u16> = match newest_first {
+            true => spread.clone().chain(crowd.clone()).collect(),
+            false => spread.clone().chain(crowd.clone().map(|_| 20_000)).collect(),
+        };
+        let api = |holds| Unpaged { times: times.clone(), holds, size: 50, newest_first, inclusive: false };
+        let said = api(4).walked().unwrap_err();
+        assert!(
+            said.contains("one moment than a page holds, 4 instead of the 50 asked for; raise"),
+            "{said}"
+        );
+        assert_eq!(api(9).walked().map(|seen| seen.len()), Ok(14));
+    }
+}
+
+proptest::proptest! {
+    /// Whatever shares a moment, and however few records a page holds: all are seen, or it is said that they are not.
+    #[test]
+    fn a_moved_edge_loses_nothing_in_silence(
+        moments in proptest::collection::vec((0_u16..6000, 1_usize..40), 0..8),
+        holds in 10_usize..30,
+        size in 5_usize..60,
+        newest_first: bool,
+        inclusive: bool,
+    ) {
+        let times: Vec<u16> = moments.iter().flat_map(|(time, count)| std::iter::repeat_n(*time, *count)).collect();
+        let api = Unpaged { times, holds, size, newest_first, inclusive };
+        match api.walked() {
+            Ok(seen) => proptest::prop_assert_eq!(seen.len(), api.times.len()),
+            Err(said) => {
+                proptest::prop_assert!(said.contains("`paging.page_size`") && said.contains("`time_filter.granularity`"), "{}", said);
+            }
+        }
+    }
+
+    /// What fits is no failure, once the API has given a larger page, or when it is little.
+    #[test]
+    fn a_moved_edge_goes_by_what_fits(
+        times in proptest::collection::vec(0_u16..6000, 0..200),
+        newest_first: bool,
+        inclusive: bool,
+    ) {
+        let second = |time: &u16| times.iter().filter(|other| (**other).abs_diff(*time) <= 2000).count();
+        let most = times.iter().map(second).max().unwrap_or_default();
+        let (times, few) = (times.clone(), times.len() < FEWEST_RECORDS);
+        // Two seconds may be asked for at once, for an edge that is left out.
+        let api = Unpaged { holds: most + 1, size: 500, times, newest_first, inclusive };
+        if few || api.times.len() > most {
+            proptest::prop_assert_eq!(api.walked().map(|seen| seen.len()), Ok(api.times.len()));
+        }
+    }
+}
+
+const FEWEST_RECORDS: usize = 10;

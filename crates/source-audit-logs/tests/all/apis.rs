@@ -240,7 +240,7 @@ impl Kind {
     pub(crate) fn source(&self, config: &Value) -> AuditLogsSource {
         let config: AuditLogsConfig = serde_json::from_value(config.clone()).unwrap();
         let settings = config.validate().unwrap_or_else(|wrong| panic!("{wrong:?}"));
-        AuditLogsSource::new("audit", Account::new(settings, wiring()).unwrap())
+        AuditLogsSource::new("audit", Account::new(settings, wiring()))
     }
 }
 

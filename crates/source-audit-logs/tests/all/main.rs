@@ -4,4 +4,8 @@
 mod apis;
 mod conformance;
 mod descriptions;
+mod driver;
 mod guarantees;
+mod paging;
+mod requests;
+mod tokens;

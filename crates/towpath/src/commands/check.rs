@@ -57,7 +57,7 @@ async fn connect(assembly: Assembly) -> Result<(), Failure> {
     let (page_bytes, shared) = (assembly.page_bytes()?, Shared::default());
     let Assembly { config, sources, sinks, .. } = assembly;
     for (source, settings) in config.sources.iter().zip(sources) {
-        let made = settings.make(&source.name, Vec::new(), page_bytes, &shared)?;
+        let made = settings.make(&source.name, Vec::new(), page_bytes, &shared);
         let checked = async {
             let mut source = (made.make)()?;
             Ok(source.check().await?)

@@ -21,7 +21,8 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("simulator", 1, &[]),
     // The runtime, because a sink is only known to conform when the real one drives it.
     ("testkit", 2, &["pipeline", "runtime", "simulator"]),
-    ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
+    // A description for the engine that collects any log.
+    ("source-postman", 3, &["http-client", "pipeline", "poll", "settings", "source-audit-logs"]),
     ("source-audit-logs", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
     ("sink-file", 2, &["pipeline", "settings", "telemetry"]),
     ("sink-http", 2, &["encode", "http-client", "pipeline", "settings", "telemetry"]),
@@ -32,7 +33,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("sink-kafka", 2, &["http-client", "pipeline", "settings", "telemetry"]),
     (
         "towpath",
-        3,
+        4,
         &[
             "checkpoint",
             "config",
@@ -57,7 +58,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
         ],
     ),
     // Outside of the product: it drives it from without.
-    ("e2e", 4, &["simulator", "testkit"]),
+    ("e2e", 5, &["simulator", "testkit"]),
 ];
 
 /// Names that say nothing about what a crate is for.

@@ -1,8 +1,6 @@
 //! The suite that every source passes, against the simulated Postman; and the suite itself, tried on sources that are
 //! wrong on purpose.
 
-#![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,12 +1,8 @@
 //! The source against the simulated API: what it is given, it must hand out, whatever else happens.
 
-#![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
-
-mod driver;
-
 use std::time::Duration;
 
-use driver::{Run, account, config, line, open, wiring};
+use crate::driver::{Run, account, config, line, open, wiring};
 use pipeline::{Next, Source, SourceError, Timestamp};
 use simulator::{
     Access, Answer, Cursor, Faults, MonthlyQuota, NextCursor, Postman, RateLimitHeaders, TimeFilter,
@@ -355,7 +351,7 @@ async fn another_teams_key_is_refused_before_anything_is_handed_out() {
     drop(api);
 
     let other = Postman::builder().seed(9).events(50).start(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let mut run = Run::open(driver::account(&other, "", wiring()), Some(position)).await.unwrap();
+    let mut run = Run::open(crate::driver::account(&other, "", wiring()), Some(position)).await.unwrap();
     let error = loop {
         match run.next().await {
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
@@ -367,27 +363,6 @@ async fn another_teams_key_is_refused_before_anything_is_handed_out() {
     assert!(remedy.contains("towpath checkpoint reset postman"), "{remedy}");
     assert!(line(&error).contains("tenant 77"), "{}", line(&error));
     assert_eq!(run.records, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn both_names_of_the_api_are_one_place_and_other_hosts_are_not() {
-    let open = |url: &str, resume| {
-        let config = format!(r#"{{"api_key": "PMAK-1", "url": "{url}"}}"#);
-        let config: source_postman::PostmanConfig = serde_json::from_str(&config).unwrap();
-        Run::open(Account::new(config.validate().unwrap(), wiring()), resume)
-    };
-    let position = open("https://api.getpostman.com", None).await.unwrap().progress.unwrap().position;
-    assert!(open("https://api.postman.com", Some(position.clone())).await.is_ok());
-    let Err(SourceError::Fatal { remedy, .. }) = open("https://api.eu.postman.com", Some(position)).await
-    else {
-        panic!()
-    };
-    assert!(remedy.contains("another place"), "{remedy}");
-    let newer = pipeline::Position::from_json(r#"{"version": 99}"#).unwrap();
-    let Err(SourceError::Fatal { remedy, .. }) = open("https://api.postman.com", Some(newer)).await else {
-        panic!()
-    };
-    assert!(remedy.contains("newer Towpath"), "{remedy}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -502,6 +477,6 @@ async fn sources_with_one_key_share_its_limit_and_take_turns() {
     let stranger = Account::new(stranger.validate().unwrap(), wiring.clone());
     assert_eq!(word(&Run::open(stranger, None).await.unwrap().next().await), "paused authentication");
     // What goes together only by chance does not wait for one another.
-    let mut alone = Run::open(account(&api, "", driver::wiring()), None).await.unwrap();
+    let mut alone = Run::open(account(&api, "", crate::driver::wiring()), None).await.unwrap();
     assert_eq!(word(&alone.next().await), "page");
 }

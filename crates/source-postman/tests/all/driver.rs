@@ -36,10 +36,12 @@ struct WithId<'a> {
 
 /// A source, what it has handed out, and what it said meanwhile.
 pub(crate) struct Run {
-    pub(crate) source: PostmanSource,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) seen: Arc<Delivered>,
     pub(crate) ids: BTreeSet<String>,
     pub(crate) records: usize,
+    /// Identity and text of each record.
+    pub(crate) texts: BTreeSet<(i64, u64, u64, String)>,
     pub(crate) gaps: Vec<pipeline::Gap>,
     pub(crate) errors: Vec<String>,
     pub(crate) progress: Option<Progress>,
@@ -68,14 +70,22 @@ pub(crate) async fn open(api: &Postman, more: &str) -> Run {
 
 impl Run {
     pub(crate) async fn open(account: Arc<Account>, resume: Option<Position>) -> Result<Self, SourceError> {
+        Self::of(Box::new(PostmanSource::new("postman", account)), resume).await
+    }
+
+    /// Any source.
+    pub(crate) async fn of(
+        mut source: Box<dyn Source>,
+        resume: Option<Position>,
+    ) -> Result<Self, SourceError> {
         let seen = Arc::new(Delivered::default());
-        let mut source = PostmanSource::new("postman", account);
         let progress = source.open(resume, seen.clone()).await?;
         Ok(Self {
             source,
             seen,
             ids: BTreeSet::new(),
             records: 0,
+            texts: BTreeSet::new(),
             gaps: Vec::new(),
             errors: Vec::new(),
             progress: Some(progress),
@@ -96,6 +106,11 @@ impl Run {
         next
     }
 
+    /// The walks that are open, for people.
+    pub(crate) fn source_walks(&self) -> Vec<String> {
+        self.source.status().walks
+    }
+
     fn take(&mut self, batch: &RawBatch) {
         let mut delivered = self.seen.0.lock().unwrap();
         for record in &batch.records {
@@ -105,6 +120,8 @@ impl Run {
                 (!id.starts_with(['{', '[', 'n'])).then(|| id.trim_matches('"').to_owned())
             });
             self.ids.extend(id);
+            let text = String::from_utf8_lossy(batch.text(record)).into_owned();
+            self.texts.insert((record.id.second, record.id.native, record.id.content, text));
         }
         self.records += batch.records.len();
         self.gaps.extend(batch.gaps.iter().cloned());
