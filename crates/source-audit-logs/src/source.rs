@@ -59,7 +59,7 @@ impl AuditLogsSource {
         let origin = Origin {
             source: name.into(),
             kind: "audit_logs".into(),
-            dataset: dataset(name).into(),
+            dataset: account.wiring.dataset.clone(),
             labels: account.wiring.labels.clone(),
         };
         Self {
@@ -351,12 +351,6 @@ impl Source for AuditLogsSource {
     async fn check(&mut self) -> Result<String, SourceError> {
         self.prove().await
     }
-}
-
-/// What the records of a source of that name are: `acme.audit` of `acme`. It is part of every event's id, so another name makes
-/// other events.
-pub fn dataset(name: &str) -> String {
-    format!("{}.audit", name.replace('-', "_"))
 }
 
 /// The described size; without one it is not known how many records a page has.

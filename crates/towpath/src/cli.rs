@@ -123,9 +123,16 @@ pub(crate) enum SchemaName {
 
 #[derive(Debug, Args)]
 pub(crate) struct NormalizeArgs {
-    /// Whose records they are.
-    #[arg(long, value_enum, value_name = "TYPE")]
-    pub(crate) source: SourceType,
+    /// Whose records they are: `postman`, or the name of a source in the configuration.
+    #[arg(long, value_name = "NAME", required_unless_present = "recipe")]
+    pub(crate) source: Option<String>,
+
+    /// Whose answers they are: the API of a recipe, or of a file in the same form.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["source", "config"])]
+    pub(crate) recipe: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// The schema of the events.
     #[arg(long, value_enum, default_value_t = SchemaName::Ocsf)]
@@ -143,7 +150,8 @@ pub(crate) struct NormalizeArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) collected_at: Option<Timestamp>,
 
-    /// NDJSON, a JSON array, or the API's own page objects; `-` or nothing is stdin.
+    /// Of Postman NDJSON, a JSON array, or the API's own page objects; of a recipe or another source whole answers of the API, as
+    /// `curl` saves them. `-` or nothing is stdin.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
