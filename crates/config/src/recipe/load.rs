@@ -134,6 +134,7 @@ impl Recipe {
         if let Kind::Map(entries) = &mut keys.kind {
             if let Some(mut added) = added.root {
                 for_each_span(&mut added, &mut |span| *span = place.clone());
+                not_of_this_file(&mut added);
                 entries.retain(|entry| added.entry(&entry.key).is_none());
                 entries.extend_from_slice(added.entries());
             }
@@ -176,6 +177,15 @@ fn open(path: &Path, text: &str) -> Result<Opened, Report> {
     let root = files.note(parsed, &mut findings);
     let content = Content::read(root, files.text(), &(0..0), &mut findings);
     Ok(Opened { files, content, findings })
+}
+
+/// A secret that is handed in is not written in the recipe.
+fn not_of_this_file(node: &mut Node) {
+    match &mut node.kind {
+        Kind::Scalar(scalar) => scalar.origin = Origin::Variable,
+        Kind::List(items) => items.iter_mut().for_each(not_of_this_file),
+        Kind::Map(entries) => entries.iter_mut().for_each(|entry| not_of_this_file(&mut entry.value)),
+    }
 }
 
 fn report(document: &Arc<Document>, findings: &[Finding]) -> Report {

@@ -97,6 +97,7 @@ fn what_is_wrong_in_a_file_is_told_at_its_place_there() {
         });
         let alone = alone.map(|_| ()).unwrap_err();
         assert!(alone.contains(&format!("./mine.yaml:{place}: {message}")), "{text:?}: {alone}");
+        assert!(!alone.contains("warning"), "what is handed in is not written in the recipe: {alone}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Recipes: each makes a valid source with nothing but a credential added.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -122,4 +123,67 @@ recipe: {name}
     std::fs::write(&file, shipped.replace("credential:", "credentail:")).expect("the recipe");
     let told = String::from_utf8_lossy(&show().stderr).into_owned();
     assert!(told.contains("mine.yaml:2:1: unknown key `credentail`"), "{told}");
+}
+
+/// What a recipe says of its vendor: its own name, or the first part of it, and what it calls vendor, product and module.
+fn vendor_words() -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for path in recipes() {
+        let text = std::fs::read_to_string(&path).expect("a recipe");
+        words.insert(name(&path).to_owned());
+        words.insert(name(&path).split('-').next().expect("a part").to_owned());
+        for key in ["vendor: ", "product: ", "module: "] {
+            let values = text.split(key).skip(1).filter_map(|rest| rest.split([',', '\n', '}']).next());
+            words.extend(values.map(|value| value.trim().to_owned()));
+        }
+    }
+    words
+}
+
+#[test]
+fn code_knows_no_vendor_of_a_recipe() {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8").to_owned();
+            if path.is_dir() && stem != "tests" {
+                files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && stem != "tests" {
+                found.push(path);
+            }
+        }
+    }
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(crates).expect("crates") {
+        let source = entry.expect("an entry").path().join("src");
+        if source.is_dir() {
+            files(&source, &mut sources);
+        }
+    }
+    assert!(sources.len() > 200, "files are missing");
+    // The simulated Postman speaks of its integrations, as the real one does.
+    sources.retain(|path| !path.ends_with("simulator/src/record.rs"));
+    let words: Vec<String> = vendor_words().iter().map(|word| word.to_lowercase()).collect();
+    assert!(words.len() > 15 && words.contains(&"nirvana labs".to_owned()), "{words:?}");
+    let mut told = Vec::new();
+    for path in sources {
+        let text = std::fs::read_to_string(&path).expect("a file");
+        for (number, line) in (1..).zip(text.lines()) {
+            // A comment may say where a fact is from, and a constant has capitals.
+            let code = line.split("//").next().unwrap_or_default();
+            let is_constant = |word: &str| code.contains(&word.to_uppercase());
+            let lower = code.to_lowercase();
+            let stands = |word: &&String| {
+                lower.match_indices(word.as_str()).any(|(at, _)| {
+                    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                    !part(lower[..at].chars().next_back()) && !part(lower[at + word.len()..].chars().next())
+                })
+            };
+            if let Some(word) = words.iter().find(stands).filter(|word| !is_constant(word)) {
+                told.push(format!("{}:{number}: {word}", path.display()));
+            }
+        }
+    }
+    assert!(told.is_empty(), "what is known of an API belongs into its recipe:\n{}", told.join("\n"));
 }
