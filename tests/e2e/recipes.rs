@@ -2,10 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
 use crate::process::{Ended, run};
+use crate::receiver::{Receiver, TOKEN};
 use crate::workplace::Workplace;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -236,4 +242,75 @@ fn source_of_a_configuration_maps_as_it_would_run() {
     let ended = normalize(&place, &["--source", "clouds"], &page).exits(2);
     assert!(ended.stderr.contains("did you mean `cloud`?"), "{ended}");
     assert!(!place.path("data").exists(), "nothing is started");
+}
+
+/// An API that answers every request with the same page.
+struct OnePage {
+    url: String,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl OnePage {
+    fn start(page: String) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let ended = Arc::new(AtomicBool::new(false));
+        let stop = ended.clone();
+        let thread = spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                stream.set_read_timeout(Some(SOON)).unwrap();
+                let head = BufReader::new(&stream)
+                    .lines()
+                    .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()));
+                assert!(head.count() > 0);
+                let length = page.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{page}"
+                )
+                .unwrap();
+            }
+        });
+        Self { url, ended, thread: Some(thread) }
+    }
+}
+
+impl Drop for OnePage {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        drop(TcpStream::connect(self.url.trim_start_matches("http://")));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+#[test]
+fn dead_letters_call_the_records_what_the_mapping_calls_them() {
+    let page = fs::read_to_string(folder().join("nirvana/page.json")).unwrap();
+    let api = OnePage::start(page.replace("\"eyJpZCI6MTIzfQ\"", "null"));
+    let receiver = Receiver::start();
+    receiver.set_poison("vm.create".to_owned());
+    let place = Workplace::new();
+    place.write(
+        "towpath.yaml",
+        &format!(
+            "data_dir: ./data\nadmin: {{ listen: \"off\" }}\nsources:\n  cloud:\n    type: audit_logs\n    recipe: nirvana\n    url: {}\n    \
+             start: all\n    auth: {{ bearer: k }}\n    mapping: {{ dataset: nirvana.mine }}\nsinks:\n  out: {{ type: http, url: \"{}\", auth: \
+             {{ bearer: {TOKEN} }}, schema: ecs }}\n",
+            api.url,
+            receiver.url()
+        ),
+    );
+    place.run(&["run", "--once", "--timeout", "40s"], 2 * SOON).exits(1);
+    let listed = place.run(&["dead-letters", "list", "--json"], SOON).exits(0);
+    let letter: serde_json::Value =
+        serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {listed}"));
+    let shown = place.run(&["dead-letters", "show", letter["id"].as_str().unwrap()], SOON).exits(0);
+    assert!(shown.stdout.contains("cloud (audit_logs, nirvana.mine)"), "{shown}");
+    assert!(shown.stdout.contains("\"dataset\": \"nirvana.mine\""), "{shown}");
 }

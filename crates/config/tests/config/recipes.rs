@@ -88,6 +88,7 @@ fn what_is_wrong_in_a_file_is_told_at_its_place_there() {
     ] {
         let (_, told) = read(&format!("{KEY}\n    recipe: ./mine.yaml"), &[("etc/mine.yaml", text)]);
         assert!(told.contains(&format!("etc/./mine.yaml:{place}: {message}")), "{text:?}: {told}");
+        assert_eq!(told.contains("  1 | titel: ***"), text.starts_with("titel"), "a key is shown: {told}");
         let loaded = Recipe::load("./mine.yaml", SHIPPED, &Fake::new(&[], &[("./mine.yaml", text)]));
         let connector = &types()[0];
         let alone = loaded.map_err(|error| error.to_string()).and_then(|recipe| {
