@@ -281,7 +281,8 @@ pub(crate) enum RecipesCommand {
     List,
     /// What a recipe says, what is to be added to it, and where each of its keys is known from.
     Show {
-        /// Its name.
+        /// Its name, or a file in the same form.
+        #[arg(value_name = "NAME|FILE")]
         name: String,
     },
 }

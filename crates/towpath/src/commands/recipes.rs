@@ -2,9 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::anyhow;
-use config::Recipe;
-use settings::suggest::{any_of, closest};
+use config::{ProcessEnvironment, Recipe};
 
 use crate::cli::{RecipesArgs, RecipesCommand};
 use crate::connectors::RECIPES;
@@ -18,15 +16,16 @@ pub(crate) fn run(args: &RecipesArgs) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-fn read(name: &str, text: &str) -> Result<Recipe, Failure> {
-    Recipe::read(text).map_err(|message| anyhow!("recipe {name}: {message}").into())
+/// The recipe of that name, or in that file.
+pub(crate) fn load(name: &str) -> Result<Recipe, Failure> {
+    Recipe::load(name, RECIPES, &ProcessEnvironment).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn list() -> Result<String, Failure> {
     let width = RECIPES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut out = String::new();
-    for (name, text) in RECIPES {
-        let recipe = read(name, text)?;
+    for (name, _) in RECIPES {
+        let recipe = load(name)?;
         let unverified = recipe.facts.iter().filter(|fact| !fact.seen).count();
         out += &format!("{name:width$}  {}", recipe.title);
         out += &if unverified > 0 { format!(" ({unverified} unverified)\n") } else { "\n".to_owned() };
@@ -35,19 +34,12 @@ fn list() -> Result<String, Failure> {
 }
 
 fn show(name: &str) -> Result<String, Failure> {
-    let names = || RECIPES.iter().map(|(name, _)| *name);
-    let Some((_, text)) = RECIPES.iter().find(|(known, _)| *known == name) else {
-        let help = match closest(name, names()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("there are {}", any_of(names()).replace(" or ", " and ")),
-        };
-        return Err(Failure::Usage(format!("error: there is no recipe `{name}`\nhelp: {help}")));
-    };
-    let recipe = read(name, text)?;
+    let recipe = load(name)?;
     let mut out = format!("{}\nrecipe: {name}\nadd: {}\n\nkeys:\n", recipe.title, recipe.credential);
-    // As they are written: from their line to the facts.
-    let keys = text.lines().skip_while(|line| *line != "keys:").skip(1).take_while(|line| *line != "facts:");
-    keys.for_each(|line| out += &format!("{line}\n"));
+    out += keys(&recipe.text);
+    if recipe.facts.is_empty() {
+        return Ok(out);
+    }
     out += "\nfacts:\n";
     let width = recipe.facts.iter().map(|fact| fact.key.len()).max().unwrap_or(0);
     for fact in &recipe.facts {
@@ -55,4 +47,13 @@ fn show(name: &str) -> Result<String, Failure> {
         out += &format!("  {:width$}  {mark}{}\n", fact.key, fact.source);
     }
     Ok(out)
+}
+
+/// Its keys as they are written: from their line to the next one that begins at its start.
+fn keys(text: &str) -> &str {
+    let Some((_, keys)) = text.split_once("\nkeys:") else { return "" };
+    let keys = keys.split_once('\n').map_or("", |(_, keys)| keys);
+    let is_end = |line: &str| line.starts_with(|c: char| !c.is_whitespace() && c != '#');
+    let length = keys.split_inclusive('\n').take_while(|line| !is_end(line)).map(str::len).sum();
+    &keys[..length]
 }

@@ -78,5 +78,48 @@ fn what_the_user_writes_stands_and_errors_name_the_recipe_s_key() {
     assert!(code == Some(2) && text.contains("`resweep.over`") && text.contains("recipe: gitlab"), "{text}");
     let (code, text) = told("    recipe: nirvanna\n    auth: { bearer: key-of-a-test }\n");
     assert!(code == Some(2) && text.contains("did you mean `nirvana`?"), "{text}");
+    assert!(text.ends_with("\n1 error, 1 warning\n"), "more is told than that: {text}");
     assert_eq!(towpath(&["recipes", "show", "nobody"]).status.code(), Some(2));
+}
+
+#[test]
+fn recipe_of_one_s_own_is_as_good_as_a_shipped_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let shipped = std::fs::read_to_string(recipes().remove(0)).expect("a recipe");
+    let file = dir.path().join("mine.yaml");
+    let config = dir.path().join("towpath.yaml");
+    std::fs::write(
+        &config,
+        format!(
+            "data_dir: {0}/data\nsources:\n  a:\n    type: audit_logs\n    recipe: mine.yaml\n    auth: {{ bearer: k }}\nsinks:\n  \
+             out: {{ type: file, path: {0}/out }}\n",
+            dir.path().display()
+        ),
+    )
+    .expect("the configuration");
+    let check = || towpath(&["check", "--config", config.to_str().expect("UTF-8")]);
+    let show = || towpath(&["recipes", "show", file.to_str().expect("UTF-8")]);
+    std::fs::write(&file, &shipped).expect("the recipe");
+    assert!(check().status.success(), "{}", String::from_utf8_lossy(&check().stderr));
+    let shown = show();
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let by_name = towpath(&["recipes", "show", name(&recipes()[0])]);
+    let by_name = String::from_utf8_lossy(&by_name.stdout).into_owned();
+    let named = |name: &str| {
+        format!(
+            "
+recipe: {name}
+"
+        )
+    };
+    assert_eq!(shown.replace(&named(&file.display().to_string()), &named(name(&recipes()[0]))), by_name);
+    // What the connector finds has the place in the recipe.
+    std::fs::write(&file, shipped.replace("order: oldest_first", "order: unordered\n  overlap: 48h"))
+        .expect("the recipe");
+    let told = String::from_utf8_lossy(&check().stderr).into_owned();
+    assert!(told.contains("mine.yaml:13:12: `overlap` is longer than `resweep.over`"), "{told}");
+    std::fs::write(&file, shipped.replace("credential:", "credentail:")).expect("the recipe");
+    let told = String::from_utf8_lossy(&show().stderr).into_owned();
+    assert!(told.contains("mine.yaml:2:1: unknown key `credentail`"), "{told}");
 }
