@@ -50,20 +50,18 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
     let says_what_is_gone = manner.said(Meaning::Retention).is_some();
     let none = Records::default();
     let mut pages = |most: usize| manner.size.given = manner.size.given.min(most);
+    if nature != Nature::Plain {
+        // One page of a thousand would hide what happens between two.
+        pages(100);
+    }
     match nature {
         Nature::Plain => {}
         // A life of a few pages must be enough for a window, which has three days where both edges are required.
         Nature::SmallPages if is_closed => pages(30),
         Nature::SmallPages => pages(9),
         // Where there is nothing but time, what shares a moment must have room on a page.
-        Nature::CrowdedSeconds if is_bound => {
-            pages(100);
-            manner.records = Records { crowded: 5, ..none };
-        }
-        Nature::CrowdedSeconds => {
-            pages(100);
-            manner.records = Records { crowded: 50, ..none };
-        }
+        Nature::CrowdedSeconds if is_bound => manner.records = Records { crowded: 5, ..none },
+        Nature::CrowdedSeconds => manner.records = Records { crowded: 50, ..none },
         Nature::Growing => {
             pages(50);
             manner.records = Records { growing: true, ..none };

@@ -285,6 +285,28 @@ pub(crate) enum RecipesCommand {
         #[arg(value_name = "NAME|FILE")]
         name: String,
     },
+    /// Run a recipe against a simulated API of its kind that shows every hazard of docs/testing-collectors.md: one verdict each.
+    /// The API is made from the recipe, so that it tells what the recipe loses, and not whether the vendor's API is like it.
+    Test(RecipesTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesTestArgs {
+    /// Its name, or a file in the same form.
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) name: String,
+
+    /// Only hazards with this in their name.
+    #[arg(long, value_name = "SUBSTRING")]
+    pub(crate) case: Option<String>,
+
+    /// What all chance comes from.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+
+    /// One JSON object a hazard.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

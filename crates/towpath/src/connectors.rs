@@ -132,7 +132,7 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
 }
 
 /// Reads and checks how the records of an `audit_logs` source become events.
-fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
+pub(crate) fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
     let block = &source.block;
     let config: MappingConfig = match block.part(MAPPING) {
         Ok(config) => config,

@@ -31,7 +31,7 @@ pub(crate) async fn restart_after_each_page(harness: &dyn Harness) -> Verdict {
                 let ids = run.ids();
                 let different: BTreeSet<&str> = ids.iter().copied().collect();
                 assert_eq!(different.len(), ids.len(), "what was saved came again");
-                assert!(restarts > 10 || !api.has_pages(), "there were {restarts} restarts");
+                assert!(restarts > 5 || !api.has_pages(), "there were {restarts} restarts");
                 return Ok(());
             }
             _ => run.rest(&next).await,
@@ -60,7 +60,7 @@ pub(crate) async fn restart_before_each_save(harness: &dyn Harness) -> Verdict {
             }
             Ok(Next::Wait(wait)) if wait.caught_up => {
                 run.has_everything();
-                assert!(restarts > 10 || !api.has_pages(), "there were {restarts} restarts");
+                assert!(restarts > 5 || !api.has_pages(), "there were {restarts} restarts");
                 return Ok(());
             }
             _ => run.rest(&next).await,

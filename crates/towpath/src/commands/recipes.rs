@@ -1,5 +1,9 @@
 //! `towpath recipes`
 
+mod described;
+mod manner;
+mod test;
+
 use std::io::Write as _;
 
 use config::{ProcessEnvironment, Recipe};
@@ -12,6 +16,7 @@ pub(crate) fn run(args: &RecipesArgs) -> Result<(), Failure> {
     let text = match &args.command {
         RecipesCommand::List => list()?,
         RecipesCommand::Show { name } => show(name)?,
+        RecipesCommand::Test(args) => return test::run(args),
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
