@@ -7,7 +7,7 @@ use crate::cases::answers::{outage, quota, spoiled, throttled_in_every_way, wron
 use crate::cases::crashes::{
     cancel_at_each_await, killed_at_random, restart_after_each_page, restart_before_each_save,
 };
-use crate::cases::later::{arrives_edited, arrives_late, crash_in_a_walk, skewed_clock};
+use crate::cases::later::{arrives_edited, arrives_late, away_for_long, crash_in_a_walk, skewed_clock};
 use crate::cases::opening::{check_hands_nothing_out, foreign_position, start_is_resolved_once};
 use crate::cases::records::{collected_whole, gap_is_told, shown_is_collected};
 use crate::{Harness, Nature, Spoiled};
@@ -161,6 +161,13 @@ const HAZARDS: &[Hazard] = &[
         "The oldest days are gone, and who asks for them is refused.",
         "Everything, by whom asks for them again and again; the knowledge of the gap, by whom says nothing.",
         gap_is_told
+    ),
+    hazard!(
+        "away_for_long",
+        Shown::Not,
+        "The collector is away for longer than the API keeps its records.",
+        "The knowledge of the gap, by whom goes on as if nothing had been.",
+        away_for_long
     ),
     hazard!(
         "clock_ahead",

@@ -34,7 +34,7 @@ use async_trait::async_trait;
 use pipeline::Source;
 
 pub use catalog::{Hazard, Shown, hazards};
-pub use log::{SimulatedLog, faults_of, manner_of};
+pub use log::{SimulatedLog, fault_of, hostile, manner_of, steady};
 
 /// How a source takes part.
 #[async_trait]
@@ -141,6 +141,11 @@ pub trait Api: Send + Sync {
     /// The time of the API's clock.
     fn now(&self) -> SystemTime {
         SystemTime::now()
+    }
+
+    /// How long it keeps its records, where the collector has been told so and the API's clock passes with tokio's.
+    fn retention(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether it can have so many pages at all that a source is killed between any two of them.
@@ -263,7 +268,7 @@ pub fn examine(
 }
 
 /// Of the time that passes by itself.
-const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+const LONGEST: Duration = Duration::from_secs(2 * 365 * 86_400);
 
 thread_local! {
     static EXAMINING: Cell<bool> = const { Cell::new(false) };

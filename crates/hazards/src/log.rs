@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use pipeline::Source;
 use simulator::RateLimitHeaders;
-use simulator::log::{CursorFrom, Edges, Fault, Log, Manner, Meaning, Order, Paging, Records};
+use simulator::log::{CursorFrom, Edges, Fault, Log, Manner, Meaning, Paging, Records};
 
-use crate::{Api, CannotHappen, Nature, Spoiled};
+use crate::{Api, CannotHappen, Hazard, Nature, Shown, Spoiled, hazards};
 
 /// Makes a source to an API of that manner.
 type MakeSource = Box<dyn Fn(&Log, &Manner) -> Box<dyn Source> + Send + Sync>;
@@ -48,7 +48,6 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
     let is_closed = manner.until.as_ref().is_some_and(|until| until.required);
     let of_last = of_last_record(&manner);
     let says_what_is_gone = manner.said(Meaning::Retention).is_some();
-    let none = Records::default();
     let mut pages = |most: usize| manner.size.given = manner.size.given.min(most);
     if nature != Nature::Plain {
         // One page of a thousand would hide what happens between two.
@@ -60,17 +59,17 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
         Nature::SmallPages if is_closed => pages(30),
         Nature::SmallPages => pages(9),
         // Where there is nothing but time, what shares a moment must have room on a page.
-        Nature::CrowdedSeconds if is_bound => manner.records = Records { crowded: 5, ..none },
-        Nature::CrowdedSeconds => manner.records = Records { crowded: 50, ..none },
+        Nature::CrowdedSeconds if is_bound => manner.records.crowded = 5,
+        Nature::CrowdedSeconds => manner.records.crowded = 50,
         Nature::Growing => {
             pages(50);
-            manner.records = Records { growing: true, ..none };
+            manner.records.growing = true;
         }
-        Nature::Late => manner.records = Records { late: 20, ..none },
+        Nature::Late => manner.records.late = 20,
         Nature::FutureDates if is_closed => {
             return Err(CannotHappen("what is dated behind the upper edge cannot be asked for"));
         }
-        Nature::FutureDates => manner.records = Records { future: 5, ..none },
+        Nature::FutureDates => manner.records.future = 5,
         Nature::DayCut | Nature::ExclusiveEdges if manner.since.is_none() || manner.feed => {
             return Err(CannotHappen("there is no filter that matters"));
         }
@@ -93,14 +92,14 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
             manner.strict_cursors = Some(6);
         }
         Nature::Edited if manner.feed => return Err(CannotHappen("a feed shows a record once")),
-        Nature::Edited => manner.records = Records { edited: true, ..none },
+        Nature::Edited => manner.records.edited = true,
         Nature::Odd if is_bound => {
             return Err(CannotHappen("without a cursor each record must have a time to go on from"));
         }
         Nature::Odd if of_last => {
             return Err(CannotHappen("each record must have the member that leads on"));
         }
-        Nature::Odd => manner.records = Records { odd: 30, ..none },
+        Nature::Odd => manner.records.odd = 30,
         Nature::Forgetful if manner.since.is_none() => {
             return Err(CannotHappen("nothing older can be asked for"));
         }
@@ -132,7 +131,7 @@ fn of_last_record(manner: &Manner) -> bool {
 ///
 /// # Errors
 /// It never does.
-pub fn faults_of(manner: &Manner, spoiled: Spoiled) -> Result<Fault, CannotHappen> {
+pub fn fault_of(manner: &Manner, spoiled: Spoiled) -> Result<Fault, CannotHappen> {
     let leads_on = manner.paging.leads_on();
     let said = |meaning| manner.said(meaning).is_some();
     Ok(match spoiled {
@@ -172,6 +171,48 @@ pub fn faults_of(manner: &Manner, spoiled: Spoiled) -> Result<Fault, CannotHappe
     })
 }
 
+/// What an API that nobody steers is like, to show all of these hazards at once: from its start on, and now and then instead of
+/// a page.
+///
+/// # Errors
+/// The hazard that such an API cannot show, and why.
+pub fn steady(
+    manner: &Manner,
+    hazards: &[&'static Hazard],
+) -> Result<(Manner, Vec<Fault>), (&'static Hazard, CannotHappen)> {
+    let (mut manner, mut faults) = (manner.clone(), Vec::new());
+    for hazard in hazards {
+        let cannot = |reason| (*hazard, reason);
+        match hazard.shown {
+            Shown::Nature(nature) => manner = manner_of(&manner, nature).map_err(cannot)?,
+            Shown::Spoiled(spoiled) => faults.push(fault_of(&manner, spoiled).map_err(cannot)?),
+            Shown::Throttled => {
+                faults.extend(DIALECTS.iter().map(|dialect| Fault::TooMany(*dialect, THROTTLED)))
+            }
+            Shown::Not => {
+                return Err(cannot(CannotHappen("it is up to whoever runs the collector")));
+            }
+        }
+    }
+    Ok((manner, faults))
+}
+
+/// All hazards that an API of this manner can show by itself and that a collector can get over while it runs: neither a quota
+/// that is used up for days, nor a clock that is wrong in two ways.
+pub fn hostile(manner: &Manner) -> Vec<&'static Hazard> {
+    let left_out = |hazard: &Hazard| {
+        matches!(
+            hazard.shown,
+            Shown::Spoiled(Spoiled::QuotaUsedUp)
+                | Shown::Nature(
+                    Nature::ClockBehind | Nature::DayCut | Nature::SmallPages | Nature::Forgetful
+                )
+        )
+    };
+    let can = |hazard: &&'static Hazard| !left_out(hazard) && steady(manner, &[hazard]).is_ok();
+    hazards().iter().filter(can).collect()
+}
+
 /// The first answers of an API of nature [`Nature::Hostile`].
 const HOSTILE: &[Spoiled] = &[
     Spoiled::ServerError,
@@ -201,7 +242,7 @@ impl SimulatedLog {
         let log = Log::start(manner.clone(), records).await;
         let log = log.unwrap_or_else(|error: io::Error| panic!("no port can be had: {error}"));
         if nature == Nature::Hostile {
-            let faults = HOSTILE.iter().filter_map(|spoiled| faults_of(&manner, *spoiled).ok());
+            let faults = HOSTILE.iter().filter_map(|spoiled| fault_of(&manner, *spoiled).ok());
             faults.for_each(|fault| log.script(fault));
         }
         Ok(Self { log, manner, source: Box::new(source) })
@@ -229,6 +270,10 @@ impl Api for SimulatedLog {
         self.log.now()
     }
 
+    fn retention(&self) -> Option<Duration> {
+        self.manner.retention
+    }
+
     fn has_pages(&self) -> bool {
         self.manner.paging != Paging::None
     }
@@ -238,7 +283,7 @@ impl Api for SimulatedLog {
     }
 
     fn spoil(&self, spoiled: Spoiled) -> Result<(), CannotHappen> {
-        self.log.script(faults_of(&self.manner, spoiled)?);
+        self.log.script(fault_of(&self.manner, spoiled)?);
         Ok(())
     }
 
@@ -256,7 +301,7 @@ impl Api for SimulatedLog {
     }
 
     fn edit(&self, id: &str) -> Result<(), CannotHappen> {
-        if self.manner.feed || self.manner.order == Order::Arrival {
+        if self.manner.feed {
             return Err(CannotHappen("a feed shows a record once"));
         }
         self.log.edit(id);

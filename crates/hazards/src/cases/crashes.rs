@@ -98,12 +98,12 @@ pub(crate) async fn cancel_at_each_await(harness: &dyn Harness) -> Verdict {
 
 /// What an API is like while its collector is killed.
 const KILLED: &[(Nature, usize)] = &[
-    (Nature::SmallPages, 150),
-    (Nature::CrowdedSeconds, 400),
-    (Nature::Growing, 200),
-    (Nature::Late, 300),
-    (Nature::StrictCursors, 300),
-    (Nature::Hostile, 300),
+    (Nature::SmallPages, 100),
+    (Nature::CrowdedSeconds, 240),
+    (Nature::Growing, 150),
+    (Nature::Late, 150),
+    (Nature::StrictCursors, 150),
+    (Nature::Hostile, 150),
 ];
 
 /// Killed at any moment, by chance: within a call, before a page is saved, after it, and when a part of it is.

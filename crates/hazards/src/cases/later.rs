@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use pipeline::Next;
+use pipeline::{Next, Timestamp};
 
 use super::Verdict;
 use crate::run::{MOST_CALLS, Run};
-use crate::{Harness, Nature};
+use crate::{CannotHappen, Harness, Nature};
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Records that appear long after their time, when everything was collected already.
 pub(crate) async fn arrives_late(harness: &dyn Harness) -> Verdict {
@@ -49,6 +51,31 @@ pub(crate) async fn skewed_clock(harness: &dyn Harness, nature: Nature) -> Verdi
         run.restart().await;
     }
     run.has_everything();
+    Ok(())
+}
+
+/// Away for longer than the API keeps its records: the gap is told, and what there still is is collected.
+pub(crate) async fn away_for_long(harness: &dyn Harness) -> Verdict {
+    let api = harness.api(Nature::Plain, 100).await?;
+    let Some(kept) = api.retention() else {
+        return Err(CannotHappen("nothing says how long the API keeps its records"));
+    };
+    let mut run = Run::open(&*api).await;
+    run.catch_up().await;
+    run.has_everything();
+    run.save();
+    tokio::time::sleep(DAY).await;
+    let forgotten = api.now();
+    api.add(forgotten);
+    tokio::time::sleep(kept + 3 * DAY).await;
+    let id = api.add(api.now() - Duration::from_secs(60));
+    run.restart().await;
+    run.until(&id, 1).await;
+    run.catch_up().await;
+    run.has_everything();
+    let forgotten = Timestamp::from_system(forgotten);
+    let told = run.gaps.iter().any(|gap| (gap.from..=gap.to).contains(&forgotten));
+    assert!(told, "what was forgotten meanwhile is in no gap that was told: {:?}", run.gaps);
     Ok(())
 }
 

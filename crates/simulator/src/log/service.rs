@@ -1,9 +1,11 @@
 //! The API as a function from request to reply.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use tokio::time::Instant;
 
 use super::fault::{Fault, error, spoiled};
 use super::http::{Call, Delivery, Reply};
@@ -11,14 +13,15 @@ use super::manner::{Credential, CursorFrom, Manner, Meaning, Method, Order, Pagi
 use super::path;
 use super::records::{Record, World};
 use super::wanted::Wanted;
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::random::Random;
 
 /// Everything behind the API.
 pub(super) struct Service {
     pub(super) manner: Manner,
     pub(super) world: World,
-    clock: Clock,
+    /// The API's clock at the start, in seconds since 1970, and when that was. It passes with the runtime's, which tests can set.
+    started: (i64, Instant),
     pub(super) origin: String,
     pub(super) accepts: bool,
     pub(super) script: VecDeque<Fault>,
@@ -43,12 +46,12 @@ struct Issued {
 
 impl Service {
     pub(super) fn new(manner: Manner, records: usize, origin: String) -> Self {
-        let clock = Clock::starting_at(None);
-        let world = World::new(&manner, records, clock.now() / 1000 + manner.skew);
+        let now = clock::milliseconds(SystemTime::now()) / 1000 + manner.skew;
+        let world = World::new(&manner, records, now);
         Self {
             manner,
             world,
-            clock,
+            started: (now, Instant::now()),
             origin,
             accepts: true,
             script: VecDeque::new(),
@@ -64,7 +67,8 @@ impl Service {
 
     /// The API's clock, in seconds since 1970.
     pub(super) fn now(&self) -> i64 {
-        self.clock.now() / 1000 + self.manner.skew
+        let (second, at) = self.started;
+        second + at.elapsed().as_secs() as i64
     }
 
     /// Older records are gone.

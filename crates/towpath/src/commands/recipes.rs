@@ -1,6 +1,6 @@
 //! `towpath recipes`
 
-mod described;
+pub(crate) mod described;
 mod manner;
 mod test;
 
