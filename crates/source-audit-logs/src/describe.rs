@@ -411,7 +411,8 @@ impl OneOrMany {
         Self(vec![text.to_owned()])
     }
 
-    pub(crate) fn each(&self) -> &[String] {
+    /// The texts; one at least.
+    pub fn each(&self) -> &[String] {
         &self.0
     }
 

@@ -162,12 +162,32 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_enum, value_name = "TYPE", default_value_t = SourceType::Postman)]
     pub(crate) source: SourceType,
 
+    /// Simulate the API that this recipe of `audit_logs` describes; a name, or a file in the same form.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["source", "faults"])]
+    pub(crate) recipe: Option<String>,
+
+    /// A hazard of docs/testing-collectors.md that the API shows; several may be named.
+    #[arg(long = "hazard", value_name = "NAME", requires = "recipe")]
+    pub(crate) hazards: Vec<String>,
+
+    /// All hazards at once.
+    #[arg(long, requires = "recipe", conflicts_with = "hazards")]
+    pub(crate) hostile: bool,
+
+    /// At the end, write the ids of all records that were shown there, one JSON object a line.
+    #[arg(long, value_name = "FILE", requires = "recipe")]
+    pub(crate) shown: Option<PathBuf>,
+
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
+    /// The same on this machine only.
+    #[arg(long, value_name = "PORT", conflicts_with = "listen")]
+    pub(crate) port: Option<u16>,
+
     /// Records that exist at the start.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, visible_alias = "records", value_name = "N", default_value_t = 10_000)]
     pub(crate) events: usize,
 
     /// New records per second, e.g. `20/s`.
@@ -293,6 +313,28 @@ pub(crate) enum RecipesCommand {
         #[arg(value_name = "NAME|FILE")]
         name: String,
     },
+    /// Run a recipe against a simulated API of its kind that shows every hazard of docs/testing-collectors.md: one verdict each.
+    /// The API is made from the recipe, so that it tells what the recipe loses, and not whether the vendor's API is like it.
+    Test(RecipesTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesTestArgs {
+    /// Its name, or a file in the same form.
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) name: String,
+
+    /// Only hazards with this in their name.
+    #[arg(long, value_name = "SUBSTRING")]
+    pub(crate) case: Option<String>,
+
+    /// What all chance comes from.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+
+    /// One JSON object a hazard.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

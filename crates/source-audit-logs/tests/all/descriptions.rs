@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline::{Next, RecordId, Seen, SeenIds, Source, SourceError, StoreError};
 use serde_json::{Value, json};
-use simulator::log::{Fault, Log, Manner, Order, Paging, TimeFormat};
+use simulator::log::{Fault, Log, Manner, Order, Paging, Shape, Size, TimeFormat};
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -340,7 +340,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
 #[tokio::test(start_paused = true)]
 async fn a_next_url_elsewhere_gets_no_credential() {
     let mut kind = apis::next_url();
-    kind.manner.size = (None, 10, 10);
+    kind.manner.size = Size { given: 10, ..kind.manner.size };
     let (api, other) = (
         Log::start(kind.manner.clone(), 100).await.unwrap(),
         Log::start(kind.manner.clone(), 0).await.unwrap(),
@@ -385,7 +385,7 @@ async fn requests_are_made_as_described() {
         (apis::days(), "from=…&to=…&page_size=300", "next_page_token=…&from=…&to=…&page_size=300"),
     ] {
         let mut manner = kind.manner.clone();
-        (manner.size.1, manner.size.2) = (5, 5);
+        (manner.size.usual, manner.size.given) = (5, 5);
         let api = Log::start(manner, 4000).await.unwrap();
         let mut source = kind.source(&kind.config(&api));
         source.open(None, Arc::new(Nothing)).await.unwrap();
@@ -432,11 +432,11 @@ async fn requests_are_made_as_described() {
 async fn a_window_without_paging_is_walked_by_its_edge() {
     for (order, name) in [(Order::NewestFirst, "newest_first"), (Order::OldestFirst, "oldest_first")] {
         let manner = Manner {
-            paging: Paging::None,
+            paging: Paging::Bound,
             order,
-            time: ("createdAt", TimeFormat::EpochMillis),
+            shape: Shape::new("createdAt", TimeFormat::EpochMillis),
             // Some records share a second, which an edge leaves out.
-            edges: simulator::log::Edges::Exclusive,
+            edges: simulator::log::Edges::EXCLUSIVE,
             records: simulator::log::Records { crowded: 5, ..Default::default() },
             ..Manner::default()
         };

@@ -1,5 +1,9 @@
 //! `towpath recipes`
 
+pub(crate) mod described;
+mod manner;
+mod test;
+
 use std::io::Write as _;
 use std::path::Path;
 
@@ -16,6 +20,7 @@ pub(crate) fn run(args: &RecipesArgs) -> Result<(), Failure> {
     let text = match &args.command {
         RecipesCommand::List => list()?,
         RecipesCommand::Show { name } => show(name)?,
+        RecipesCommand::Test(args) => return test::run(args),
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

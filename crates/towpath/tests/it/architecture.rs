@@ -19,6 +19,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("runtime", 1, &["pipeline", "telemetry"]),
     ("encode", 1, &["pipeline"]),
     ("simulator", 1, &[]),
+    ("hazards", 2, &["pipeline", "simulator"]),
     // The runtime, because a sink is only known to conform when the real one drives it.
     ("testkit", 2, &["pipeline", "runtime", "simulator"]),
     ("source-postman", 2, &["http-client", "pipeline", "poll", "settings", "telemetry"]),
@@ -37,6 +38,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "checkpoint",
             "config",
             "dead-letters",
+            "hazards",
             "http-client",
             "pipeline",
             "poll",
