@@ -16,6 +16,7 @@
 //! | `store` | a damaged checkpoint store, a position of another host |
 //! | `checkpoint` | `checkpoint list`, `show`, `set`, `reset` |
 //! | `normalize` | every form of input, bad records, a reader that leaves |
+//! | `recipes` | what becomes of a page of every recipe, and how one is told that does not fit |
 //! | `demo` | `demo --exit` |
 //! | `quiet` | no warning on a good day |
 //!
@@ -37,6 +38,7 @@ mod workplace;
 mod checkpoint;
 mod demo;
 mod disk;
+mod guide;
 mod keys;
 mod kills;
 mod locked;
@@ -45,6 +47,7 @@ mod network;
 mod normalize;
 mod once;
 mod quiet;
+mod recipes;
 mod secrets;
 mod stops;
 mod store;

@@ -22,6 +22,8 @@ pub(crate) struct Check<'a> {
     pub(crate) findings: Vec<Finding>,
     /// The scalars that may be shown.
     pub(crate) shown: Vec<Span>,
+    /// Whether keys may stand elsewhere, so that none is missing.
+    in_part: bool,
 }
 
 /// Where the walk is.
@@ -39,7 +41,12 @@ struct At<'a> {
 
 impl<'a> Check<'a> {
     pub(crate) fn new(schemas: &'a Schemas, text: &'a str) -> Self {
-        Self { schemas, text, findings: Vec::new(), shown: Vec::new() }
+        Self { schemas, text, findings: Vec::new(), shown: Vec::new(), in_part: false }
+    }
+
+    /// The same for a tree that is not whole: no key of it is missing.
+    pub(crate) fn in_part(self) -> Self {
+        Self { in_part: true, ..self }
     }
 
     /// Checks the value of the key `name`, which stands at `place`.
@@ -110,6 +117,9 @@ impl<'a> Check<'a> {
                 Some(free) => self.free_key(entry, free, below),
                 None => {}
             }
+        }
+        if self.in_part {
+            return;
         }
         for key in
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
@@ -315,7 +325,7 @@ impl<'a> Check<'a> {
     fn first_that_fits(&mut self, node: &Node, branches: &[&Value], at: At<'_>) {
         let mut best: Option<Check<'_>> = None;
         for branch in branches {
-            let mut attempt = Check::new(self.schemas, self.text);
+            let mut attempt = Check { in_part: self.in_part, ..Check::new(self.schemas, self.text) };
             attempt.node(node, branch, at);
             let better = |best: &Check<'_>| attempt.findings.len() < best.findings.len();
             if best.as_ref().is_none_or(better) {

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use crate::model::{Batch, EventSchema, SINK_KEYS, SOURCE_KEYS};
+use crate::recipe::Shipped;
 
 /// One `type:` of source or sink. The binary lists all it has.
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct ConnectorType {
     /// [`ConnectorType::with_part`].
     parts: Vec<(&'static str, MakeSchema)>,
     /// Recipes that a block may name, each with its text; see [`Recipe`](crate::Recipe).
-    pub recipes: &'static [(&'static str, &'static str)],
+    pub recipes: &'static Shipped,
 }
 
 type MakeSchema = fn() -> Schema;
@@ -66,7 +67,7 @@ impl ConnectorType {
 
     /// The same type with recipes, one of which a block may name under `recipe`.
     #[must_use]
-    pub fn with_recipes(self, recipes: &'static [(&'static str, &'static str)]) -> Self {
+    pub fn with_recipes(self, recipes: &'static Shipped) -> Self {
         Self { recipes, ..self }
     }
 

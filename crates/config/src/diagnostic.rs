@@ -83,7 +83,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is wrong in the configuration file, from top to bottom.
+/// Everything that is wrong in the configuration file, and in the recipes that it takes in: each from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
@@ -102,7 +102,10 @@ impl Report {
                 self.diagnostics.push(diagnostic);
             }
         }
-        self.diagnostics.sort_by_key(|d| (d.line, d.column, d.severity));
+        self.diagnostics.sort_by(|a, b| {
+            let place = |d: &Diagnostic| (d.line, d.column, d.severity);
+            a.path.cmp(&b.path).then_with(|| place(a).cmp(&place(b)))
+        });
     }
 
     /// How many keep the pipeline from starting.

@@ -4,10 +4,9 @@
 //! for is masked, unless it is `${NAME}` and nothing more. So a secret under a mistyped key, in a comment, or in a line that is no YAML stays unseen.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Snippet};
+use crate::files::Files;
 use crate::finding::Finding;
 use crate::interpolate::is_bare_reference;
 use crate::node::Span;
@@ -21,14 +20,9 @@ const WIDTH: usize = 120;
 /// Structure: what may stand between keys and values.
 const STRUCTURE: &str = " \t{}[],:-?|>\"'";
 
-/// The configuration file.
+/// The configuration file, with the files that it takes in.
 pub(crate) struct Document {
-    path: Arc<Path>,
-    text: String,
-    /// Sorted; do not overlap.
-    scalars: Vec<Span>,
-    /// Sorted.
-    comments: Vec<Span>,
+    files: Files,
     /// The starts of the scalars that may be shown.
     shown: HashSet<usize>,
     /// Keys of the schema, when the text is not YAML.
@@ -36,33 +30,28 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// A text that is YAML, with its parts; `shown` are the spans of scalars that may be shown.
-    pub(crate) fn new(
-        path: &Path,
-        text: String,
-        scalars: Vec<Span>,
-        comments: Vec<Span>,
-        shown: Vec<Span>,
-    ) -> Self {
-        let shown = shown.into_iter().map(|span| span.start).collect();
-        Self { path: path.into(), text, scalars, comments, shown, vocabulary: None }
+    /// Texts that are YAML; `shown` are the spans of scalars that may be shown.
+    pub(crate) fn new(files: Files, shown: Vec<Span>) -> Self {
+        Self { files, shown: shown.into_iter().map(|span| span.start).collect(), vocabulary: None }
     }
 
     /// A text that is not YAML; of its lines only a first word that is a key in `vocabulary` is shown.
-    pub(crate) fn unparsed(path: &Path, text: String, vocabulary: HashSet<String>) -> Self {
-        Self { vocabulary: Some(vocabulary), ..Self::new(path, text, Vec::new(), Vec::new(), Vec::new()) }
+    pub(crate) fn unparsed(files: Files, vocabulary: HashSet<String>) -> Self {
+        Self { vocabulary: Some(vocabulary), ..Self::new(files, Vec::new()) }
     }
 
     /// The finding in the form that people read.
     pub(crate) fn diagnostic(&self, finding: &Finding) -> Diagnostic {
-        let start = self.text.floor_char_boundary(finding.span.start);
-        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |at| start + at);
+        let text = self.files.text();
+        let start = text.floor_char_boundary(finding.span.start);
+        let (file, path) = self.files.of(start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         Diagnostic {
             severity: finding.severity,
-            path: self.path.clone(),
-            line: 1 + self.text[..line_start].matches('\n').count(),
-            column: 1 + self.text[line_start..start].chars().count(),
+            path: path.clone(),
+            line: 1 + text[file..line_start].matches('\n').count(),
+            column: 1 + text[line_start..start].chars().count(),
             message: finding.message.clone(),
             help: finding.help.clone(),
             snippet: self.snippet(line_start..line_end, &finding.span),
@@ -80,7 +69,7 @@ impl Document {
         for (piece, span) in self.pieces(&line) {
             // A mask is pointed at as a whole; what is copied, character by character.
             let masked = piece == MASK;
-            let count = |to: usize| self.text[span.start..to].chars().count();
+            let count = |to: usize| self.files.text()[span.start..to].chars().count();
             let left = text.chars().count();
             let (from, to) = (place.start.clamp(span.start, span.end), place.end.clamp(span.start, span.end));
             if start.is_none() && place.start < span.end {
@@ -105,14 +94,16 @@ impl Document {
         }
         let mut pieces = Vec::new();
         let mut at = line.start;
-        let stop = self.comments.iter().find(|c| line.contains(&c.start)).map_or(line.end, |c| c.start);
-        let first = self.scalars.partition_point(|span| span.end <= line.start);
-        for span in
-            self.scalars[first..].iter().take_while(|span| span.start < stop).filter(|span| !span.is_empty())
+        let stop = self.files.comments.iter().find(|c| line.contains(&c.start)).map_or(line.end, |c| c.start);
+        let first = self.files.scalars.partition_point(|span| span.end <= line.start);
+        for span in self.files.scalars[first..]
+            .iter()
+            .take_while(|span| span.start < stop)
+            .filter(|span| !span.is_empty())
         {
             let scalar = span.start.max(at)..span.end.min(stop);
             self.structure(at..scalar.start, &mut pieces);
-            let source = &self.text[scalar.clone()];
+            let source = &self.files.text()[scalar.clone()];
             let visible = self.shows(span) || is_bare_reference(unquoted(source)) || source.trim().is_empty();
             pieces.push((if visible { source } else { MASK }.to_owned(), scalar.clone()));
             at = scalar.end;
@@ -125,7 +116,7 @@ impl Document {
     fn structure(&self, span: Span, pieces: &mut Vec<(String, Span)>) {
         let mut at = span.start;
         while at < span.end {
-            let rest = &self.text[at..span.end];
+            let rest = &self.files.text()[at..span.end];
             let shown = rest.find(|c| !STRUCTURE.contains(c)).unwrap_or(rest.len());
             if shown > 0 {
                 pieces.push((rest[..shown].to_owned(), at..at + shown));
@@ -140,7 +131,7 @@ impl Document {
 
     /// The line's indentation and a known key at its start; all else is masked.
     fn unparsed_pieces(&self, line: &Span, vocabulary: &HashSet<String>) -> Vec<(String, Span)> {
-        let text = self.text[line.clone()].trim_end();
+        let text = self.files.text()[line.clone()].trim_end();
         let indented = text.len() - text.trim_start_matches([' ', '\t', '-']).len();
         let key =
             text[indented..].split_once(':').map(|(key, _)| key).filter(|key| vocabulary.contains(*key));
@@ -177,6 +168,8 @@ fn window(text: &[char], start: usize, width: usize) -> Snippet {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn snippet(document: &Document, place: Span) -> (String, String) {
@@ -188,7 +181,9 @@ mod tests {
         let parsed = crate::yaml::parse(text).map_err(|f| f.message).unwrap();
         let shown =
             parsed.scalars.iter().filter(|span| shown.contains(&&text[(*span).clone()])).cloned().collect();
-        Document::new(Path::new("t.yaml"), text.to_owned(), parsed.scalars, parsed.comments, shown)
+        let mut files = Files::new(Path::new("t.yaml"), text.to_owned());
+        files.note(parsed, &mut Vec::new());
+        Document::new(files, shown)
     }
 
     fn place(text: &str, part: &str) -> Span {
@@ -242,10 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn place_in_a_file_that_is_taken_in_is_counted_from_its_own_start() {
+        let mut files = Files::new(Path::new("a.yaml"), "a: 1\n".to_owned());
+        let parsed = crate::yaml::parse("b: 2\nc: 3").map_err(|f| f.message).unwrap();
+        let (_, Span { start, .. }) =
+            files.take_in(Path::new("b.yaml"), "b: 2\nc: 3", parsed, &mut Vec::new());
+        let document = Document::new(files, Vec::new());
+        let told = |at: usize| {
+            let found = document.diagnostic(&Finding::error(&(at..at), "m", ""));
+            format!("{}:{}:{}", found.path.display(), found.line, found.column)
+        };
+        assert_eq!([told(0), told(5)], ["a.yaml:1:1", "a.yaml:2:1"]);
+        assert_eq!(
+            [told(start), told(start + 5), told(start + 9)],
+            ["b.yaml:1:1", "b.yaml:2:1", "b.yaml:2:5"]
+        );
+    }
+
+    #[test]
     fn line_that_is_no_yaml_shows_a_known_key_at_most() {
         let vocabulary = HashSet::from(["api_key".to_owned()]);
         let text = "  - api_key: \"hunter2\n  hunter3: x\n\n";
-        let document = Document::unparsed(Path::new("t.yaml"), text.to_owned(), vocabulary);
+        let document = Document::unparsed(Files::new(Path::new("t.yaml"), text.to_owned()), vocabulary);
         let at = |part| snippet(&document, place(text, part).start..place(text, part).start);
         assert_eq!(at("hunter2"), ("  - api_key: ***".into(), "             ^^^".into()));
         assert_eq!(at("hunter3"), ("  ***".into(), "  ^^^".into()));

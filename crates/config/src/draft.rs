@@ -53,16 +53,18 @@ impl Group {
 }
 
 /// One reading of a tree.
-pub(crate) struct Reading<'a> {
+pub(crate) struct Reading<'a, 't> {
     pub(crate) schemas: &'a Schemas,
     pub(crate) types: &'a [ConnectorType],
-    pub(crate) text: &'a str,
+    pub(crate) text: &'t str,
     pub(crate) findings: Vec<Finding>,
     /// The scalars that may be shown.
     pub(crate) shown: Vec<Span>,
+    /// The names of the sources whose recipe is not there, so that nobody knows which of their keys are missing.
+    pub(crate) in_part: Vec<Span>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Reading<'a, '_> {
     /// The top of the file.
     pub(crate) fn general(&mut self, root: &Node) -> General {
         let mut schema = self.schemas.general.clone();
@@ -113,7 +115,8 @@ impl<'a> Reading<'a> {
             self.shown.extend(known.map(|entry| entry.key_span.clone()));
             return None;
         };
-        if !self.holds(value, schema, key, key_span) || !named {
+        let in_part = self.in_part.contains(key_span);
+        if !self.holds(value, schema, key, key_span) || !named || in_part {
             return None;
         }
         let common = value.entries().iter().filter(|entry| SINK_KEYS[1..].contains(&&*entry.key));
@@ -175,6 +178,9 @@ impl<'a> Reading<'a> {
     /// Whether a value holds with its schema; notes what is wrong with it, and what of it may be shown.
     fn holds(&mut self, node: &Node, schema: &Value, name: &str, place: &Span) -> bool {
         let mut check = Check::new(self.schemas, self.text);
+        if self.in_part.contains(place) {
+            check = check.in_part();
+        }
         check.value(node, schema, name, place);
         let mut holds = check.findings.iter().all(|finding| finding.severity == Severity::Warning);
         node.scalars(&mut |_, scalar| holds &= scalar.origin != Origin::Unresolved);

@@ -11,8 +11,10 @@
 //! - [`ConnectorType`]: a type of source or sink, with the schema of its keys;
 //! - [`Block`]: the keys of one source or sink, read by its connector;
 //! - [`Report`], [`Diagnostic`]: what is wrong;
+//! - [`Recipe`]: what is known of an API, shipped or in a file;
 //! - [`schema`]: the JSON Schema of the whole, for editors;
-//! - [`locate`], [`read_file`]: where the file is. Relative paths inside of it count from the working directory.
+//! - [`locate`], [`read_file`]: where the file is. Relative paths inside of it count from the working directory, but for those of
+//!   recipes, which count from the file itself.
 //!
 //! A connector's struct is made of plain structs, lists, maps with text as keys, and enums in serde's usual form (a word, or
 //! a block of one key). Flattened structs and enums without a tag lose the places of their values, and a secret in them the
@@ -25,6 +27,7 @@ mod diagnostic;
 mod document;
 mod draft;
 mod environment;
+mod files;
 mod finding;
 mod interpolate;
 mod load;
@@ -44,5 +47,5 @@ pub use environment::{Environment, ProcessEnvironment};
 pub use load::{Config, MAX_FILE, Sink, Source, parse};
 pub use locate::{NotFound, USUAL_PLACES, VARIABLE, locate, read_file};
 pub use model::{Admin, Batch, DeadLetters, EventSchema, Limits, Listen, ListenError, OcsfVersion, Retry};
-pub use recipe::{Fact, Recipe};
+pub use recipe::{About, Fact, Recipe, RecipeError, Shipped};
 pub use schema::schema;

@@ -11,11 +11,13 @@ use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::draft::{Group, Reading};
 use crate::environment::Environment;
+use crate::files::Files;
 use crate::finding::Finding;
 use crate::model::{Admin, Batch, DeadLetters, EventSchema, Limits, OcsfVersion, Retry};
 use crate::node::{Entry, Kind, Node};
+use crate::recipe::Merge;
 use crate::schema::Schemas;
-use crate::{interpolate, recipe, rules, yaml};
+use crate::{interpolate, rules, yaml};
 
 /// The most that a configuration file may hold.
 pub const MAX_FILE: ByteSize = ByteSize::mib(1);
@@ -119,7 +121,8 @@ pub fn parse(
     let reject = |finding: Finding| {
         let mut report = Report::default();
         let vocabulary = Schemas::new(types).vocabulary();
-        report.extend([Document::unparsed(path, text.to_owned(), vocabulary).diagnostic(&finding)]);
+        report
+            .extend([Document::unparsed(Files::new(path, text.to_owned()), vocabulary).diagnostic(&finding)]);
         report
     };
     if text.len() as u64 > MAX_FILE.get() {
@@ -131,8 +134,8 @@ pub fn parse(
         )));
     }
     let parsed = yaml::parse(text).map_err(reject)?;
-    let mut findings = parsed.findings;
-    let mut root = match parsed.root {
+    let (mut files, mut findings) = (Files::new(path, text.to_owned()), Vec::new());
+    let mut root = match files.note(parsed, &mut findings) {
         Some(root) if matches!(root.kind, Kind::Map(_)) => root,
         Some(root) if !root.is_null() => {
             let message = format!("the configuration must be a block of keys, not {}", root.noun());
@@ -143,25 +146,27 @@ pub fn parse(
             return Err(reject(Finding::error(&(0..0), message, "start with `sources:` and `sinks:`")));
         }
     };
+    let (mut in_part, mut shown) = (Vec::new(), Vec::new());
     if let Kind::Map(entries) = &mut root.kind
         && let Some(sources) = entries.iter_mut().find(|entry| entry.key == "sources")
         && let Kind::Map(sources) = &mut sources.value.kind
     {
-        recipe::merge(sources, types, &mut findings);
+        let folder = path.parent().unwrap_or(path);
+        let (files, findings, shown) = (&mut files, &mut findings, &mut shown);
+        in_part = Merge { types, folder, environment, files, findings, shown }.into_each(sources);
     }
-    interpolate::resolve(&mut root, text, environment, &mut findings);
+    interpolate::resolve(&mut root, files.text(), environment, &mut findings);
     let schemas = schemas_for(&root, types);
-    let mut reading = Reading { schemas: &schemas, types, text, findings, shown: Vec::new() };
+    let mut reading = Reading { schemas: &schemas, types, text: files.text(), findings, shown, in_part };
     let general = reading.general(&root);
     let sources = reading.group(&root, Group::Sources);
     let sinks = reading.group(&root, Group::Sinks);
     let Reading { mut findings, mut shown, .. } = reading;
-    let again = parsed.repeated.into_iter().filter(|(_, first)| shown.contains(first));
-    shown.extend(again.map(|(key, _)| key).collect::<Vec<_>>());
+    let again = files.repeated.iter().filter(|(_, first)| shown.contains(first));
+    shown.extend(again.map(|(key, _)| key.clone()).collect::<Vec<_>>());
     rules::check(&root, &general, &sources, &sinks, &mut findings);
 
-    let document = Document::new(path, text.to_owned(), parsed.scalars, parsed.comments, shown);
-    let document = Arc::new(document);
+    let document = Arc::new(Document::new(files, shown));
     let mut report = Report::default();
     report.extend(findings.iter().map(|finding| document.diagnostic(finding)));
     let names: Vec<String> = Group::Sources.entries(&root).iter().map(|entry| entry.key.clone()).collect();

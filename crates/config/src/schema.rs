@@ -49,13 +49,24 @@ impl Schemas {
             if !connector.recipes.is_empty() {
                 block["properties"][RECIPE] = json!({
                     "type": "string",
-                    "description": "The recipe that has what this block leaves out: see `towpath recipes list`. Takes no `${…}`.",
+                    "description": "The recipe that has what this block leaves out: a name (see `towpath recipes list`), or the path of a file, which counts from this one. Takes no `${…}`.",
                 });
             }
             let blocks = if connector.is_source() { &mut schemas.sources } else { &mut schemas.sinks };
             blocks.insert(connector.name, block);
         }
         schemas
+    }
+
+    /// The schema of a struct `T` that has one more key, a block of anything, and what that schema refers to.
+    pub(crate) fn with_extra<T: JsonSchema>(prefix: &str, key: &str) -> (Self, Value) {
+        let mut schemas = Self::new([]);
+        let mut schema = schemas.part(prefix, root::<T>());
+        schema["properties"][key] = json!({ "type": "object" });
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.push(json!(key));
+        }
+        (schemas, schema)
     }
 
     /// Takes the definitions of a part in, under names of its own, and gives the rest back.

@@ -29,6 +29,9 @@ pub type Clock = dyn Fn() -> Timestamp + Send + Sync;
 pub struct Wiring {
     /// Static labels that every event carries, in this order.
     pub labels: Vec<(Box<str>, Box<str>)>,
+    /// What the records are, as those who map them call it: `acme.audit`. It stands in dead letters and gaps, and is part of the ids
+    /// of gaps.
+    pub dataset: Box<str>,
     /// Most bytes of one page, decompressed: what one page may take of the memory for events in flight.
     pub page_bytes: usize,
     /// Told of every request: its status, if there was an answer, and how long it took.
@@ -40,10 +43,11 @@ pub struct Wiring {
 }
 
 impl Default for Wiring {
-    /// 1 MiB a page, the system's clock, nobody told of anything, nothing shared.
+    /// Dataset `audit_logs`, 1 MiB a page, the system's clock, nobody told of anything, nothing shared.
     fn default() -> Self {
         Self {
             labels: Vec::new(),
+            dataset: "audit_logs".into(),
             page_bytes: 1 << 20,
             requested: Arc::new(|_, _| {}),
             clock: Arc::new(|| Timestamp::from_system(std::time::SystemTime::now())),

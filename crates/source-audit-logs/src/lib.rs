@@ -31,7 +31,7 @@
 //! # Code map
 //! `config` is what a user writes, with `describe` for the description of the API and `auth` for its credential; `api` is a
 //! description that holds together; `vendor` is what a source of its own type has besides. `send` makes a request of it, `page` takes the answer apart (`page/onward` says what follows it), `refusal` reads what is no
-//! page, `verdict` says what follows from it: the table to look at first. `account` sends requests, `source` puts the
+//! page, `verdict` says what follows from it: the table to look at first. `page/recorded` takes answers apart that somebody has saved. `account` sends requests, `source` puts the
 //! pieces together, `check` does so for `check --connect`.
 
 mod account;
@@ -57,5 +57,6 @@ pub use describe::{
     PagingConfig, ParameterConfig, PlaceName, RecordsConfig, RequestConfig, ResumeName, Scalar,
     TimeFilterConfig, TimeFormat, WhenAbsent,
 };
-pub use source::{AuditLogsSource, dataset};
+pub use page::{Leads, Recorded, RecordedPage};
+pub use source::AuditLogsSource;
 pub use vendor::{Vendor, Voice};

@@ -11,6 +11,7 @@
 //! | bytes that are no UTF-8 | replaced by U+FFFD, rather than losing the page |
 
 mod onward;
+mod recorded;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -28,6 +29,7 @@ use crate::api::{Api, CursorFrom, Paging};
 use crate::describe::{FormatName, WhenAbsent};
 pub(crate) use onward::Capacity;
 use onward::next;
+pub use recorded::{Leads, Recorded, RecordedPage};
 
 /// A page as received.
 #[derive(Debug)]
@@ -153,7 +155,12 @@ impl Reader {
         asked: Asked<'_>,
     ) -> Result<Page, NotAPage> {
         match simdutf8::compat::from_utf8(&body) {
-            Ok(text) => self.split(api, text, body.clone(), headers, asked),
+            Ok(text) => {
+                let (mut page, around) = self.split(api, text)?;
+                (page.next, page.is_later) = next(api, &page, &around, headers, asked)?;
+                page.body = body;
+                Ok(page)
+            }
             Err(error) => {
                 tracing::warn!(
                     offset = error.valid_up_to(),
@@ -164,14 +171,8 @@ impl Reader {
         }
     }
 
-    fn split(
-        &self,
-        api: &Api,
-        text: &str,
-        body: Bytes,
-        headers: &HeaderMap,
-        asked: Asked<'_>,
-    ) -> Result<Page, NotAPage> {
+    /// Finds the records of a page, and what it says besides.
+    fn split<'t>(&self, api: &Api, text: &'t str) -> Result<(Page, Around<'t>), NotAPage> {
         if u32::try_from(text.len()).is_err() {
             return Err(NotAPage::Size);
         }
@@ -180,16 +181,13 @@ impl Reader {
         } else {
             None
         };
-        let (mut page, around) = match &outline {
+        Ok(match &outline {
             Some(outline) => (self.quick(text, outline), self.around_outline(text, outline)),
             None if api.format == FormatName::Ndjson => {
                 (self.lines(text)?, Around { more: None, from: vec![], last: None })
             }
             None => self.slow(api, text)?,
-        };
-        (page.next, page.is_later) = next(api, &page, &around, headers, asked)?;
-        page.body = body;
-        Ok(page)
+        })
     }
 
     /// From an outline, in which everything is found already.

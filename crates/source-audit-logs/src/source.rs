@@ -86,7 +86,7 @@ impl AuditLogsSource {
         let origin = Origin {
             source: name.into(),
             kind: vendor.map_or(KIND, |vendor| vendor.kind).into(),
-            dataset: vendor.map_or_else(|| dataset(name), |vendor| vendor.dataset.to_owned()).into(),
+            dataset: account.wiring.dataset.clone(),
             labels: account.wiring.labels.clone(),
         };
         Self {
@@ -412,12 +412,6 @@ impl Source for AuditLogsSource {
     async fn check(&mut self) -> Result<String, SourceError> {
         self.prove().await
     }
-}
-
-/// What the records of a source of that name are: `acme.audit` of `acme`. It is part of every event's id, so another name makes
-/// other events.
-pub fn dataset(name: &str) -> String {
-    format!("{}.audit", name.replace('-', "_"))
 }
 
 /// The described size, or what fits the cap of a page if records are of an ordinary size; without one it is not known how many

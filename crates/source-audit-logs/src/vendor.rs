@@ -5,8 +5,6 @@
 pub struct Vendor {
     /// The source's type: of its events' origin, and of its positions.
     pub kind: &'static str,
-    /// What its records are. It is part of every event's id.
-    pub dataset: &'static str,
     /// The API's host, by the one of its names that positions have and budgets are counted by.
     pub host: String,
     /// The key under which a user writes the credential.

@@ -31,7 +31,7 @@ pub struct Wiring {
 impl Default for Wiring {
     /// 1 MiB a page, the system's clock, nobody told of anything, nothing shared.
     fn default() -> Self {
-        let source_audit_logs::Wiring { labels, page_bytes, requested, clock, budgets } =
+        let source_audit_logs::Wiring { labels, page_bytes, requested, clock, budgets, .. } =
             source_audit_logs::Wiring::default();
         Self { labels, page_bytes, action_names: Arc::new(|_| {}), requested, clock, budgets }
     }
@@ -45,6 +45,9 @@ pub struct Account {
     due: Mutex<Option<Instant>>,
 }
 
+/// What the records are; part of every event's id.
+const DATASET: &str = "postman.audit";
+
 const LIST_BYTES: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(86_400);
@@ -54,7 +57,8 @@ impl Account {
     /// A credential, not yet tried: nothing is read or sent.
     pub fn new(settings: PostmanSettings, wiring: Wiring) -> Arc<Self> {
         let Wiring { labels, page_bytes, action_names, requested, clock, budgets } = wiring;
-        let wiring = source_audit_logs::Wiring { labels, page_bytes, requested, clock, budgets };
+        let dataset = DATASET.into();
+        let wiring = source_audit_logs::Wiring { labels, dataset, page_bytes, requested, clock, budgets };
         let log = source_audit_logs::Account::new(settings.log, wiring);
         Arc::new(Self { log, action_names, due: Mutex::new(None) })
     }

@@ -150,7 +150,6 @@ pub(crate) fn vendor(url: &Url) -> Vendor {
     };
     Vendor {
         kind: "postman",
-        dataset: "postman.audit",
         host: host.to_owned(),
         credential: "api_key",
         voice: Voice {

@@ -1,7 +1,7 @@
 //! What tests and benchmarks of several crates check with; never part of the product.
 //!
-//! `schema` has the published schemas of OCSF and ECS, [`sink`] what every sink must do, [`source`] what every source
-//! must do, [`store`] what every checkpoint store must do, [`http`] a server to speak to.
+//! `schema` has the published schemas of OCSF and ECS, [`sink`] what every sink must do, [`store`] what every checkpoint
+//! store must do, [`http`] a server to speak to. What every source must do is the crate `hazards`.
 //!
 //! ```
 //! let errors = testkit::schema::check_ocsf("1.8.0", br#"{"class_uid": 3002}"#).unwrap_err();
@@ -11,7 +11,6 @@
 pub mod http;
 pub mod schema;
 pub mod sink;
-pub mod source;
 pub mod store;
 
 use std::any::Any;

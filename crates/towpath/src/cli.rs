@@ -123,9 +123,16 @@ pub(crate) enum SchemaName {
 
 #[derive(Debug, Args)]
 pub(crate) struct NormalizeArgs {
-    /// Whose records they are.
-    #[arg(long, value_enum, value_name = "TYPE")]
-    pub(crate) source: SourceType,
+    /// Whose records they are: `postman`, or the name of a source in the configuration.
+    #[arg(long, value_name = "NAME", required_unless_present = "recipe")]
+    pub(crate) source: Option<String>,
+
+    /// Whose answers they are: the API of a recipe, or of a file in the same form.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["source", "config"])]
+    pub(crate) recipe: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 
     /// The schema of the events.
     #[arg(long, value_enum, default_value_t = SchemaName::Ocsf)]
@@ -143,7 +150,8 @@ pub(crate) struct NormalizeArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) collected_at: Option<Timestamp>,
 
-    /// NDJSON, a JSON array, or the API's own page objects; `-` or nothing is stdin.
+    /// Of Postman NDJSON, a JSON array, or the API's own page objects; of a recipe or another source whole answers of the API, as
+    /// `curl` saves them. `-` or nothing is stdin.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -154,12 +162,32 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_enum, value_name = "TYPE", default_value_t = SourceType::Postman)]
     pub(crate) source: SourceType,
 
+    /// Simulate the API that this recipe of `audit_logs` describes; a name, or a file in the same form.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["source", "faults"])]
+    pub(crate) recipe: Option<String>,
+
+    /// A hazard of docs/testing-collectors.md that the API shows; several may be named.
+    #[arg(long = "hazard", value_name = "NAME", requires = "recipe")]
+    pub(crate) hazards: Vec<String>,
+
+    /// All hazards at once.
+    #[arg(long, requires = "recipe", conflicts_with = "hazards")]
+    pub(crate) hostile: bool,
+
+    /// At the end, write the ids of all records that were shown there, one JSON object a line.
+    #[arg(long, value_name = "FILE", requires = "recipe")]
+    pub(crate) shown: Option<PathBuf>,
+
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
 
+    /// The same on this machine only.
+    #[arg(long, value_name = "PORT", conflicts_with = "listen")]
+    pub(crate) port: Option<u16>,
+
     /// Records that exist at the start.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, visible_alias = "records", value_name = "N", default_value_t = 10_000)]
     pub(crate) events: usize,
 
     /// New records per second, e.g. `20/s`.
@@ -281,9 +309,32 @@ pub(crate) enum RecipesCommand {
     List,
     /// What a recipe says, what is to be added to it, and where each of its keys is known from.
     Show {
-        /// Its name.
+        /// Its name, or a file in the same form.
+        #[arg(value_name = "NAME|FILE")]
         name: String,
     },
+    /// Run a recipe against a simulated API of its kind that shows every hazard of docs/testing-collectors.md: one verdict each.
+    /// The API is made from the recipe, so that it tells what the recipe loses, and not whether the vendor's API is like it.
+    Test(RecipesTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesTestArgs {
+    /// Its name, or a file in the same form.
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) name: String,
+
+    /// Only hazards with this in their name.
+    #[arg(long, value_name = "SUBSTRING")]
+    pub(crate) case: Option<String>,
+
+    /// What all chance comes from.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+
+    /// One JSON object a hazard.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

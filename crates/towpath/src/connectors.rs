@@ -131,7 +131,7 @@ pub(crate) fn read_source(source: &Source, now: Timestamp) -> (Option<SourceSett
 }
 
 /// Reads and checks how the records of an `audit_logs` source become events.
-fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
+pub(crate) fn read_mapping(source: &Source) -> (Option<MappingSettings>, Vec<Diagnostic>) {
     let block = &source.block;
     let config: MappingConfig = match block.part(MAPPING) {
         Ok(config) => config,
@@ -268,6 +268,7 @@ impl SourceSettings {
         let source_name = name.to_owned();
         let wiring = source_audit_logs::Wiring {
             labels,
+            dataset: mapping.dataset().into(),
             page_bytes,
             requested: Arc::new(move |status, took| {
                 telemetry::metrics::source_request(&source_name, status, took);

@@ -5,5 +5,6 @@
 mod connectors;
 mod errors;
 mod example;
+mod recipes;
 mod secrets;
 mod values;

@@ -92,7 +92,11 @@ impl Collector {
         next: Onward<'_>,
         server_now: Timestamp,
         now: Timestamp,
+        gaps: &mut Vec<Gap>,
     ) -> bool {
+        if !matches!(next, Onward::Next(_)) {
+            gaps.extend(self.forgotten_meanwhile(at, server_now));
+        }
         let walk = &mut self.position.walks[at];
         match next {
             Onward::Next(next) if walk.cursor.as_ref() == Some(next) || walk.circle.comes_again(next) => {
@@ -106,6 +110,15 @@ impl Collector {
             Onward::End => self.rest(at, None, server_now, now),
         }
         false
+    }
+
+    /// A cursor is good after any time, but what the API forgot before it was followed is not behind it. For a walk that was
+    /// begun since, its first page has told that.
+    fn forgotten_meanwhile(&self, at: usize, server_now: Timestamp) -> Option<Gap> {
+        let to = server_now.minus(self.policy.retention?);
+        let from = self.position.complete_until.filter(|complete| *complete < to)?;
+        let was_away = self.position.walks[at].began.is_some_and(|began| began < to);
+        was_away.then(|| Gap { from, to, reason: self.policy.kept() })
     }
 
     /// There is nothing more yet.

@@ -275,7 +275,7 @@ impl Collector {
             self.note(at, page, server_now);
             match page.next {
                 _ if self.position.walks[at].kind == Kind::Follow => {
-                    taken.circle = self.follow(at, page.next, server_now, now);
+                    taken.circle = self.follow(at, page.next, server_now, now, &mut taken.gaps);
                 }
                 Onward::Next(_) if self.may_stop_early(at, page, seen) || self.may_stop_behind(at, page) => {
                     self.close(at, page, server_now, now, &mut taken.gaps);

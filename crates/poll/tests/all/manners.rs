@@ -2,7 +2,9 @@
 
 use pipeline::Seen;
 use poll::position::Kind;
-use poll::{Collector, Cursor, Failure, Granularity, Onward, Order, Page, Policy, Resume, Start, TimeFilter};
+use poll::{
+    Collector, Cursor, Failure, Granularity, Onward, Order, Page, Policy, Resume, Start, Taken, TimeFilter,
+};
 
 use crate::conversation::{Conversation, DAY, Found, HOUR, MINUTE, at, identity, record};
 
@@ -15,10 +17,33 @@ fn following() -> Policy {
 }
 
 /// The last page for now: what comes is behind `next`.
-fn rests(talk: &mut Conversation, records: &[Found], next: &str) {
+fn rests(talk: &mut Conversation, records: &[Found], next: &str) -> Taken {
     let next = Cursor::from_json(next).unwrap();
     let page = Page { records, next: Onward::Later(&next), server_time: Some(talk.now) };
-    talk.collector.page(&page, &vec![Seen::New; records.len()], talk.now);
+    talk.collector.page(&page, &vec![Seen::New; records.len()], talk.now)
+}
+
+#[test]
+fn what_was_forgotten_while_nobody_followed_a_cursor_is_told_once() {
+    let kept = 14 * DAY;
+    let mut talk = Conversation::begin(Policy { retention: Some(kept), ..following() }, Start::Now);
+    talk.asks();
+    assert_eq!(rests(&mut talk, &[], "1").gaps, []);
+    let complete = talk.now;
+    talk.restarts(kept - HOUR);
+    assert_eq!(talk.asks().cursor, Cursor::from_json("1"));
+    let one = record(1, talk.now);
+    assert_eq!(rests(&mut talk, &[one], "2").gaps, [], "nothing was forgotten yet");
+    let complete = complete.plus(kept - HOUR);
+    talk.restarts(kept + DAY);
+    talk.asks();
+    let two = record(2, talk.now);
+    assert_eq!(talk.goes_on(&[two], "3").gaps, [], "it is told when all is read");
+    talk.asks();
+    let told = rests(&mut talk, &[], "4").gaps;
+    assert_eq!(told, [Conversation::gap(complete, complete.plus(DAY), "the API keeps 14 days")]);
+    talk.polls();
+    assert_eq!(rests(&mut talk, &[], "5").gaps, []);
 }
 
 #[test]

@@ -358,6 +358,25 @@ impl Check<'_> {
     }
 }
 
+impl AuditLogsConfig {
+    /// The names in braces that `variables` lacks: what a user of the description has to fill in.
+    pub fn missing_variables(&self) -> Vec<String> {
+        let cursor = self.paging.cursor.as_ref().and_then(|cursor| cursor.path.as_ref());
+        let filter = self.time_filter.as_ref();
+        let edges = filter.into_iter().flat_map(|filter| [&filter.since, &filter.until]).flatten();
+        let texts = [&self.request.path].into_iter().chain(self.request.query.values());
+        let texts = texts.chain(self.request.headers.values()).chain(cursor);
+        let (mut variables, mut missing) = (self.variables.clone(), Vec::new());
+        for text in texts.chain(edges.filter_map(|edge| edge.template.as_ref())) {
+            while let (_, Some(name)) = fill(text, &variables) {
+                variables.insert(name.clone(), String::new());
+                missing.push(name);
+            }
+        }
+        missing
+    }
+}
+
 /// Puts variables in place of `{name}`. Returns the first name that is none of them as well.
 fn fill(text: &str, variables: &BTreeMap<String, String>) -> (String, Option<String>) {
     let (mut filled, mut unknown, mut rest) = (String::new(), None, text);

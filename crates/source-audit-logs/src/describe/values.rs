@@ -20,7 +20,7 @@ impl<T> OneOrMany<T> {
     }
 
     /// All of them, in their order; at least one.
-    pub(crate) fn each(&self) -> &[T] {
+    pub fn each(&self) -> &[T] {
         &self.0
     }
 }

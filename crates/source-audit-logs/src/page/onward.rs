@@ -76,15 +76,7 @@ pub(super) fn next(
         Paging::Bound { moves, unit } => return bound(page, asked, *moves, *unit).map(|next| (next, false)),
         Paging::None => None,
     };
-    let is_more = match (api.more.as_ref(), around.more) {
-        (None, _) => None,
-        (Some(path), None | Some(None)) => {
-            return description(format!("`paging.more` is `{path}`, but the answer has no such member"));
-        }
-        (Some(_), Some(Some(json))) => {
-            Some(!matches!(json.trim(), "false" | "null" | "0" | "\"\"" | "\"false\""))
-        }
-    };
+    let is_more = is_more(api, around)?;
     let ends = |end: EndName| api.ends.contains(&end);
     let over = is_more == Some(false)
         || ends(EndName::EmptyPage) && count == 0
@@ -96,6 +88,19 @@ pub(super) fn next(
         // Without records, the place from which collection goes on may be the one that it has.
         Some(next) if over => Ok((Some(next).filter(|_| api.follows), true)),
         found => Ok((found, false)),
+    }
+}
+
+/// What the page says of a page after it, where that is described.
+pub(super) fn is_more(api: &Api, around: &Around<'_>) -> Result<Option<bool>, NotAPage> {
+    match (api.more.as_ref(), around.more) {
+        (None, _) => Ok(None),
+        (Some(path), None | Some(None)) => Err(NotAPage::Description(format!(
+            "`paging.more` is `{path}`, but the answer has no such member"
+        ))),
+        (Some(_), Some(Some(json))) => {
+            Ok(Some(!matches!(json.trim(), "false" | "null" | "0" | "\"\"" | "\"false\"")))
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use pipeline::Timestamp;
 use serde_json::{Value, json};
-use simulator::log::{Edges, Log, Manner, Order, Paging, TimeFormat};
+use simulator::log::{
+    Credential, Edge, Edges, KEY, Log, Manner, Method, Order, Paging, Parameter, Shape, Size, TimeFormat,
+};
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource, Wiring};
 
 /// One kind of API: how the simulator speaks, and how it is described to the source.
@@ -37,17 +39,17 @@ pub(crate) fn cursor() -> Kind {
 /// A list at the root, oldest first, with `Link`; times in milliseconds.
 pub(crate) fn link() -> Kind {
     let manner = Manner {
-        path: "/api/v4/audit_events",
-        credential: ("private-token", ""),
-        list: "",
-        paging: Paging::Link,
+        path: "/api/v4/audit_events".into(),
+        credentials: vec![Credential::Header { name: "private-token".into(), value: KEY.into() }],
+        list: "".into(),
+        paging: Paging::Link { rel: "next".into() },
         order: Order::OldestFirst,
-        since: Some("created_after"),
-        until: Some("created_before"),
-        edges: Edges::Exclusive,
+        since: Some(Edge::new("created_after", TimeFormat::Rfc3339)),
+        until: Some(Edge::new("created_before", TimeFormat::Rfc3339)),
+        edges: Edges::EXCLUSIVE,
         max_span: Some(std::time::Duration::from_secs(30 * 86_400)),
-        size: (Some("per_page"), 20, 100),
-        time: ("created_at", TimeFormat::EpochMillis),
+        size: Size::new("per_page", 20, 100),
+        shape: Shape::new("created_at", TimeFormat::EpochMillis),
         ..Manner::default()
     };
     let description = json!({
@@ -69,13 +71,17 @@ pub(crate) fn link() -> Kind {
 /// Numbered pages and a lower edge only.
 pub(crate) fn page() -> Kind {
     let manner = Manner {
-        path: "/api/v2/organization/audit-trail",
-        list: "data",
-        paging: Paging::Page { parameter: "page[number]", member: "pagination.next_page" },
-        since: Some("since"),
+        path: "/api/v2/organization/audit-trail".into(),
+        list: "data".into(),
+        paging: Paging::Page {
+            to: Parameter::query("page[number]"),
+            first: 1,
+            member: Some("pagination.next_page".into()),
+        },
+        since: Some(Edge::new("since", TimeFormat::Rfc3339)),
         until: None,
-        size: (Some("page[size]"), 100, 1000),
-        time: ("timestamp", TimeFormat::Rfc3339),
+        size: Size::new("page[size]", 100, 1000),
+        shape: Shape::new("timestamp", TimeFormat::Rfc3339),
         ..Manner::default()
     };
     let description = json!({
@@ -96,14 +102,14 @@ pub(crate) fn page() -> Kind {
 /// Absolute URLs of the next page, and no filter of time.
 pub(crate) fn next_url() -> Kind {
     let manner = Manner {
-        path: "/__api__/v1/audit_logs",
-        credential: ("authorization", "Key "),
-        list: "results",
-        paging: Paging::NextUrl { member: "paging.next" },
+        path: "/__api__/v1/audit_logs".into(),
+        credentials: vec![Credential::Header { name: "authorization".into(), value: format!("Key {KEY}") }],
+        list: "results".into(),
+        paging: Paging::NextUrl { member: "paging.next".into() },
         since: None,
         until: None,
-        size: (Some("limit"), 20, 500),
-        time: ("time", TimeFormat::Rfc3339),
+        size: Size::new("limit", 20, 500),
+        shape: Shape::new("time", TimeFormat::Rfc3339),
         ..Manner::default()
     };
     let description = json!({
@@ -120,14 +126,13 @@ pub(crate) fn next_url() -> Kind {
 /// Offsets, times in seconds.
 pub(crate) fn offset() -> Kind {
     let manner = Manner {
-        path: "/rest/api/3/auditing/record",
-        list: "records",
-        paging: Paging::Offset { parameter: "offset" },
-        since: Some("from"),
-        until: Some("to"),
-        edge_format: TimeFormat::EpochMillis,
-        size: (Some("limit"), 100, 1000),
-        time: ("created", TimeFormat::EpochSeconds),
+        path: "/rest/api/3/auditing/record".into(),
+        list: "records".into(),
+        paging: Paging::Offset { to: Parameter::query("offset") },
+        since: Some(Edge::new("from", TimeFormat::EpochMillis)),
+        until: Some(Edge::new("to", TimeFormat::EpochMillis)),
+        size: Size::new("limit", 100, 1000),
+        shape: Shape::new("created", TimeFormat::EpochSeconds),
         ..Manner::default()
     };
     let description = json!({
@@ -148,14 +153,21 @@ pub(crate) fn offset() -> Kind {
 /// A `POST` whose cursor is always there, alone in the body, and is kept for ever.
 pub(crate) fn feed() -> Kind {
     let manner = Manner {
-        method: "POST",
-        path: "/api/v2/auditevents",
-        paging: Paging::Cursor { member: "cursor", parameter: "cursor", feed: Some("has_more") },
+        method: Method::Post,
+        path: "/api/v2/auditevents".into(),
+        paging: Paging::Cursor {
+            from: simulator::log::CursorFrom::Member("cursor".into()),
+            to: Parameter::body("cursor"),
+            alone: true,
+            path: None,
+        },
+        more: Some("has_more".into()),
+        feed: true,
         order: Order::Arrival,
-        since: Some("start_time"),
+        since: Some(Edge { to: Parameter::body("start_time"), ..Edge::new("", TimeFormat::Rfc3339) }),
         until: None,
-        size: (Some("limit"), 100, 1000),
-        time: ("timestamp", TimeFormat::Rfc3339),
+        size: Size { to: Some(Parameter::body("limit")), ..Size::new("", 100, 1000) },
+        shape: Shape::new("timestamp", TimeFormat::Rfc3339),
         ..Manner::default()
     };
     let description = json!({
@@ -177,16 +189,15 @@ pub(crate) fn feed() -> Kind {
 /// Whole days, both of which are required, and no ids.
 pub(crate) fn days() -> Kind {
     let manner = Manner {
-        path: "/v2/report/operationlogs",
-        list: "operation_logs",
-        paging: Paging::Cursor { member: "next_page_token", parameter: "next_page_token", feed: None },
-        since: Some("from"),
-        until: Some("to"),
-        edges_required: true,
-        edge_format: TimeFormat::Date,
-        edges: Edges::Days,
-        size: (Some("page_size"), 30, 300),
-        time: ("time", TimeFormat::Rfc3339),
+        path: "/v2/report/operationlogs".into(),
+        list: "operation_logs".into(),
+        paging: Paging::cursor("next_page_token", Parameter::query("next_page_token")),
+        since: Some(Edge { required: true, ..Edge::new("from", TimeFormat::Date) }),
+        until: Some(Edge { required: true, ..Edge::new("to", TimeFormat::Date) }),
+        edges: Edges::DAYS,
+        edges_documented: true,
+        size: Size::new("page_size", 30, 300),
+        shape: Shape::new("time", TimeFormat::Rfc3339),
         ..Manner::default()
     };
     let description = json!({

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipeline::{Next, Source};
 use serde_json::json;
-use simulator::log::{Log, Manner, Order, Paging, TimeFormat};
+use simulator::log::{Log, Manner, Order, Paging, Shape, Size, TimeFormat};
 
 use crate::apis;
 use crate::driver::{Nothing, line, set};
@@ -54,7 +54,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
 #[tokio::test(start_paused = true)]
 async fn a_next_url_elsewhere_gets_no_credential() {
     let mut kind = apis::next_url();
-    kind.manner.size = (None, 10, 10);
+    kind.manner.size = Size { given: 10, ..kind.manner.size };
     let (api, other) = (
         Log::start(kind.manner.clone(), 100).await.unwrap(),
         Log::start(kind.manner.clone(), 0).await.unwrap(),
@@ -81,11 +81,11 @@ async fn a_next_url_elsewhere_gets_no_credential() {
 async fn a_window_without_paging_is_walked_by_its_edge() {
     for (order, name) in [(Order::NewestFirst, "newest_first"), (Order::OldestFirst, "oldest_first")] {
         let manner = Manner {
-            paging: Paging::None,
+            paging: Paging::Bound,
             order,
-            time: ("createdAt", TimeFormat::EpochMillis),
+            shape: Shape::new("createdAt", TimeFormat::EpochMillis),
             // Some records share a second, which an edge leaves out.
-            edges: simulator::log::Edges::Exclusive,
+            edges: simulator::log::Edges::EXCLUSIVE,
             records: simulator::log::Records { crowded: 5, ..Default::default() },
             ..Manner::default()
         };
@@ -112,7 +112,7 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
         // where the API gives fewer than it is asked for.
         for (asked, given) in [(20, 100), (100, 15)] {
             let records = simulator::log::Records { crowded: 40, ..Default::default() };
-            let size = (Some("limit"), given, given);
+            let size = Size { given, ..Size::new("limit", 50, 100) };
             let crowded = Manner { records, size, ..kind.manner.clone() };
             kind.description["paging"]["page_size"]["size"] = asked.into();
             let api = Log::start(crowded, 300).await.unwrap();

@@ -33,7 +33,7 @@ async fn requests_are_made_as_described() {
         (apis::days(), "page_size=300&from=…&to=…", "page_size=300&from=…&to=…&next_page_token=…"),
     ] {
         let mut manner = kind.manner.clone();
-        (manner.size.1, manner.size.2) = (5, 5);
+        (manner.size.usual, manner.size.given) = (5, 5);
         let api = Log::start(manner, 4000).await.unwrap();
         let mut source = kind.source(&kind.config(&api));
         source.open(None, Arc::new(Nothing)).await.unwrap();
@@ -102,7 +102,10 @@ async fn what_is_not_settled_is_left_for_later() {
 #[tokio::test(start_paused = true)]
 async fn another_form_is_tried_where_the_api_refuses_one() {
     let mut kind = apis::cursor();
-    (kind.manner.edge_format, kind.manner.edges) = (TimeFormat::Date, Edges::ExclusiveDays);
+    for edge in [&mut kind.manner.since, &mut kind.manner.until].into_iter().flatten() {
+        edge.format = TimeFormat::Date;
+    }
+    kind.manner.edges = Edges::EXCLUSIVE_DAYS;
     let api = Log::start(kind.manner.clone(), 300).await.unwrap();
     for (format, tried) in [(json!(["rfc3339_ms", "date"]), true), (json!("rfc3339_ms"), false)] {
         let mut config = kind.config(&api);

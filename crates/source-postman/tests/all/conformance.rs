@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use hazards::{Api, CannotHappen, Harness, Nature, Spoiled, conforms, examine};
 use pipeline::{
     Next, Position, Progress, RecordId, Seen, SeenIds, Source, SourceError, SourceStatus, StoreError,
     Timestamp, Wait,
 };
 use simulator::{Answer, Faults, Late, Postman, RateLimitHeaders, TimeFilter};
 use source_postman::{Account, PostmanConfig, PostmanSource, Wiring};
-use testkit::source::{Api, CannotHappen, Harness, Nature, Spoiled, conforms, examine};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -36,6 +36,7 @@ struct PostmanHarness {
 
 struct Simulated {
     api: Postman,
+    nature: Nature,
     defect: Option<Defect>,
 }
 
@@ -52,6 +53,10 @@ fn faults(nature: Nature) -> Faults {
             time_filter: TimeFilter { cut_to_day: true, dates_only: true, inclusive: false },
             ..none
         },
+        Nature::ExclusiveEdges => {
+            Faults { time_filter: TimeFilter { inclusive: false, ..none.time_filter }, ..none }
+        }
+        Nature::ClockAhead | Nature::ClockBehind => none,
         Nature::StrictCursors => {
             Faults { bound_cursors: true, cursor_lifetime: Some(HOUR / 6), largest_page: 40, ..none }
         }
@@ -81,8 +86,13 @@ fn faults(nature: Nature) -> Faults {
 impl Harness for PostmanHarness {
     async fn api(&self, nature: Nature, records: usize) -> Result<Box<dyn Api>, CannotHappen> {
         let builder = Postman::builder().seed(7).events(records).faults(faults(nature));
+        let builder = match nature {
+            Nature::ClockAhead => builder.clock(SystemTime::now() + 2 * HOUR),
+            Nature::ClockBehind => builder.clock(SystemTime::now() - 2 * HOUR),
+            _ => builder,
+        };
         let api = builder.start(([127, 0, 0, 1], 0).into()).await.unwrap();
-        Ok(Box::new(Simulated { api, defect: self.defect }))
+        Ok(Box::new(Simulated { api, nature, defect: self.defect }))
     }
 }
 
@@ -115,6 +125,14 @@ impl Api for Simulated {
         self.api.all().into_iter().filter_map(|record| Some((record.id?, record.time))).collect()
     }
 
+    fn now(&self) -> SystemTime {
+        match self.nature {
+            Nature::ClockAhead => SystemTime::now() + 2 * HOUR,
+            Nature::ClockBehind => SystemTime::now() - 2 * HOUR,
+            _ => SystemTime::now(),
+        }
+    }
+
     fn requests(&self) -> usize {
         self.api.requests().len()
     }
@@ -126,6 +144,7 @@ impl Api for Simulated {
             }
             Spoiled::QuotaUsedUp => Answer::QuotaExhausted,
             Spoiled::ServerError => Answer::Status(503),
+            Spoiled::Reset => Answer::Reset,
             Spoiled::Cut => Answer::Cut,
             Spoiled::Truncated => Answer::Truncated,
             Spoiled::Html => Answer::HtmlWithStatus200,
@@ -141,8 +160,8 @@ impl Api for Simulated {
         Ok(())
     }
 
-    fn throttles(&self) -> usize {
-        RateLimitHeaders::ALL.len()
+    fn throttles(&self) -> Vec<String> {
+        RateLimitHeaders::ALL.iter().map(|dialect| format!("{dialect:?}")).collect()
     }
 
     fn accept(&self, accepted: bool) {
@@ -185,7 +204,8 @@ fn wrong_sources_fail() {
         (Defect::BeginsAtThePresent, &["plain", "gap_is_told"]),
     ];
     for (defect, cases) in table {
-        let report = examine(&PostmanHarness { defect: Some(*defect) }, |name| cases.contains(&name));
+        let report =
+            examine(&PostmanHarness { defect: Some(*defect) }, |name| cases.contains(&name), |_, _| {});
         let failed: BTreeSet<_> = report.failed().into_iter().collect();
         assert_eq!(failed, cases.iter().copied().collect(), "{defect:?}\n{report}");
     }

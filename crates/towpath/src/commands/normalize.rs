@@ -2,7 +2,12 @@
 //!
 //! Each worker takes the next block of the input, encodes it, and writes its events when it is their turn. Nothing is handed
 //! from thread to thread, so that a block stays in the caches of one core and its memory is used again.
+//!
+//! Records of a described API come in whole answers, which are few: see [`pages`].
 
+mod pages;
+
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,34 +17,103 @@ use std::{thread, vec};
 
 use anyhow::{Context as _, anyhow};
 use pipeline::{EventMeta, EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
-use transform::{PostmanOptions, UnknownActions};
+use settings::suggest::{any_of, closest};
+use source_audit_logs::{AuditLogsSettings, Recorded};
+use transform::{MappingSettings, PostmanOptions, UnknownActions};
 
-use crate::cli::{NormalizeArgs, SchemaName, SourceType};
+use crate::assemble::{self, Assembly};
+use crate::cli::{NormalizeArgs, SchemaName};
+use crate::commands::recipes::{self, Described};
+use crate::connectors::SourceSettings;
 use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
 use crate::records::{Block, Blocks};
+use pages::Pages;
 
 pub(crate) fn run(args: &NormalizeArgs) -> Result<(), Failure> {
-    let SourceType::Postman = args.source;
     let view = view(args);
+    match subject(args)? {
+        Subject::Postman(origin) => postman(args, &view, &origin),
+        Subject::Described { origin, settings, mapping } => {
+            described(args, &view, &origin, &Recorded::new(&settings), &mapping)
+        }
+    }
+}
+
+/// Whose records they are.
+enum Subject {
+    /// Records as they stand.
+    Postman(Origin),
+    /// Answers.
+    Described { origin: Origin, settings: Box<AuditLogsSettings>, mapping: MappingSettings },
+}
+
+fn subject(args: &NormalizeArgs) -> Result<Subject, Failure> {
+    if let Some(name) = &args.recipe {
+        let recipe = recipes::load(name)?;
+        let Described { name, settings, mapping } = recipes::described(&recipe)?;
+        let origin = origin(&name, "audit_logs", mapping.dataset(), &[]);
+        return Ok(Subject::Described { origin, settings, mapping });
+    }
+    let name = args.source.as_deref().unwrap_or(POSTMAN);
+    if name == POSTMAN && args.config.config.is_none() {
+        return Ok(Subject::Postman(origin(POSTMAN, POSTMAN, POSTMAN_DATASET, &[])));
+    }
+    let Assembly { path, config, sources, .. } = assemble::load(args.config.config.as_deref())?;
+    let found = config.sources.iter().zip(sources).find(|(source, _)| source.name == name);
+    let Some((source, settings)) = found else {
+        let names = || config.sources.iter().map(|source| &*source.name);
+        let help = match closest(name, names()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("write {}", any_of(names())),
+        };
+        let place = path.display();
+        return Err(Failure::Usage(format!("error: {place} has no source `{name}`\nhelp: {help}")));
+    };
+    Ok(match settings {
+        SourceSettings::Postman(_) => {
+            Subject::Postman(origin(name, POSTMAN, POSTMAN_DATASET, &source.labels))
+        }
+        SourceSettings::AuditLogs(settings, mapping) => {
+            let origin = origin(name, source.kind, mapping.dataset(), &source.labels);
+            Subject::Described { origin, settings, mapping }
+        }
+    })
+}
+
+fn postman(args: &NormalizeArgs, view: &View, origin: &Origin) -> Result<(), Failure> {
     let unknown = Arc::new(UnknownActions::default());
     let options = PostmanOptions { names: Arc::default(), unknown: Some(unknown.clone()) };
-    let transform = transform::postman(&view, options).map_err(Failure::usage)?;
-    let collected_at = args.collected_at.unwrap_or_else(|| Timestamp::from_system(SystemTime::now()));
-    let work = Work { transform: &*transform, origin: &origin(), collected_at };
-    let summary = work.through(&args.files)?;
-
-    let mut text = format!("{} records", thousands(summary.records));
-    text += &format!(", {} events", thousands(summary.events));
-    if summary.malformed > 0 {
-        text += &format!(", {} could not be mapped and are base events", thousands(summary.malformed));
-    }
+    let transform = transform::postman(view, options).map_err(Failure::usage)?;
+    let work = Work { transform: &*transform, origin, collected_at: collected_at(args) };
+    let mut text = work.through(&args.files)?.to_string();
     let unknown = unknown.total();
     if unknown > 0 {
         text += &format!(", {} mapped by rule of thumb", thousands(unknown));
     }
     writeln!(io::stderr(), "{text}")?;
     Ok(())
+}
+
+fn described(
+    args: &NormalizeArgs,
+    view: &View,
+    origin: &Origin,
+    recorded: &Recorded,
+    mapping: &MappingSettings,
+) -> Result<(), Failure> {
+    let transform = transform::generic(view, mapping).map_err(Failure::usage)?;
+    let pages = Pages { recorded, origin, transform: &*transform, collected_at: collected_at(args) };
+    let tally = pages.through(&args.files)?;
+    for remark in pages.remarks(&tally) {
+        writeln!(io::stderr(), "{remark}")?;
+    }
+    writeln!(io::stderr(), "{}{}", Pages::pages(&tally), tally.summary)?;
+    Ok(())
+}
+
+fn collected_at(args: &NormalizeArgs) -> Timestamp {
+    args.collected_at.unwrap_or_else(|| Timestamp::from_system(SystemTime::now()))
 }
 
 fn view(args: &NormalizeArgs) -> View {
@@ -51,13 +125,12 @@ fn view(args: &NormalizeArgs) -> View {
     View { schema, version: version.into(), keep_raw: !args.no_raw }
 }
 
-fn origin() -> Origin {
-    Origin {
-        source: "postman".into(),
-        kind: "postman".into(),
-        dataset: "postman.audit".into(),
-        labels: Vec::new(),
-    }
+const POSTMAN: &str = "postman";
+const POSTMAN_DATASET: &str = "postman.audit";
+
+fn origin(source: &str, kind: &str, dataset: &str, labels: &[(String, String)]) -> Origin {
+    let labels = labels.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    Origin { source: source.into(), kind: kind.into(), dataset: dataset.into(), labels }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +138,30 @@ struct Summary {
     records: u64,
     events: u64,
     malformed: u64,
+}
+
+impl Summary {
+    fn add(&mut self, more: Self) {
+        self.records += more.records;
+        self.events += more.events;
+        self.malformed += more.malformed;
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, events, malformed } = *self;
+        write!(f, "{} records, {} events", thousands(records), thousands(events))?;
+        if malformed > 0 {
+            write!(f, ", {} could not be mapped and are base events", thousands(malformed))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an event only holds a record that could not be read.
+fn is_malformed(event: &EventMeta) -> bool {
+    event.class == 0 && event.severity == 0
 }
 
 #[derive(Clone, Copy)]
@@ -131,8 +228,7 @@ impl Work<'_> {
             self.transform.apply(&record, events);
             records += 1;
         });
-        let is_base = |event: &&EventMeta| event.class == 0 && event.severity == 0;
-        let malformed = events.events().iter().filter(is_base).count() as u64;
+        let malformed = events.events().iter().filter(|event| is_malformed(event)).count() as u64;
         Summary { records, events: events.len() as u64, malformed }
     }
 }
@@ -251,9 +347,7 @@ impl Drop for Turn<'_> {
 impl Written {
     fn note(&mut self, block: Summary) {
         let Self { summary, progress, .. } = self;
-        summary.records += block.records;
-        summary.events += block.events;
-        summary.malformed += block.malformed;
+        summary.add(block);
         let rate = summary.records as f64 / progress.elapsed().as_secs_f64().max(0.001);
         progress.show(|| format!("{} records, {rate:.0} records/s", thousands(summary.records)));
     }

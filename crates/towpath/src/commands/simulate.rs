@@ -1,6 +1,9 @@
 //! `towpath simulate`
 
+mod recipe;
+
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 
@@ -10,19 +13,18 @@ use crate::failure::Failure;
 use crate::stop;
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    let listen = args.port.map_or(args.listen, |port| SocketAddr::from(([127, 0, 0, 1], port)));
+    if let Some(name) = &args.recipe {
+        return recipe::run(name, listen, args);
+    }
     let SourceType::Postman = args.source;
     let faults = args.faults.parse::<simulator::Faults>().map_err(Failure::usage)?;
     let knobs = faults.describe();
-    let options = simulator::Options {
-        listen: args.listen,
-        events: args.events,
-        rate: args.rate,
-        faults,
-        seed: args.seed,
-    };
+    let options =
+        simulator::Options { listen, events: args.events, rate: args.rate, faults, seed: args.seed };
     block_on(async {
         let stop = stop::on_signal().context("listen for signals")?;
-        let api = simulator::run(options).await.with_context(|| format!("listen on {}", args.listen))?;
+        let api = simulator::run(options).await.with_context(|| format!("listen on {listen}"))?;
         for knob in knobs {
             tracing::debug!(setting = knob.setting, meaning = knob.meaning, "{}", knob.name);
         }

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
     ("runtime", 1, &["pipeline", "telemetry"]),
     ("encode", 1, &["pipeline"]),
     ("simulator", 1, &[]),
+    ("hazards", 2, &["pipeline", "simulator"]),
     // The runtime, because a sink is only known to conform when the real one drives it.
     ("testkit", 2, &["pipeline", "runtime", "simulator"]),
     // A description for the engine that collects any log.
@@ -38,6 +39,7 @@ const ARROWS: &[(&str, u8, &[&str])] = &[
             "checkpoint",
             "config",
             "dead-letters",
+            "hazards",
             "http-client",
             "pipeline",
             "poll",

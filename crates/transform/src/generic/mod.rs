@@ -192,7 +192,7 @@ impl<'a> Found<'a> {
     fn person(&self, [id, name, email]: [Field; 3], kind: UserKind<'a>) -> Option<User<'a>> {
         let (uid, email) = (self.text(id), self.text(email));
         let name = self.text(name).or(email);
-        (uid.is_some() || name.is_some()).then(|| User::new(uid, name, name, email, kind))
+        (uid.is_some() || name.is_some()).then(|| User::new(uid, name, None, email, kind))
     }
 }
 
@@ -204,7 +204,7 @@ fn user_of<'a>(rule: &Rule<'a>, target: Named<'a>, about_person: bool) -> Option
         _ => false,
     };
     let Named { uid, name } = target;
-    (is_user && target.is_known()).then(|| User::new(uid, name, name, None, UserKind::Person))
+    (is_user && target.is_known()).then(|| User::new(uid, name, None, None, UserKind::Person))
 }
 
 /// The group, or else the target where the class is about a group.

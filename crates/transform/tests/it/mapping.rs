@@ -499,3 +499,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn name_that_a_class_has_no_place_for_is_kept_beside_it() {
+    let config = json!({ "fields": { "user": { "id": "whom", "name": "called" } } });
+    let record = json!({ "id": 1, "action": "note.write", "actor": { "id": "a", "name": "Ann" }, "whom": "b", "called": "Bea" });
+    let event = in_ocsf(&config, &record);
+    assert_eq!(event.json["class_uid"], 6003);
+    assert_eq!(event.json["unmapped"], json!({ "whom": "b", "called": "Bea" }));
+    // Nobody acts, so that it is a base event, which has no place for a target either.
+    let record = json!({ "id": 1, "action": "lock", "target": { "id": "b", "name": "Bea" } });
+    let event = in_ocsf(&json!({ "actions": [{ "match": "lock", "class": "authentication" }] }), &record);
+    assert_eq!(event.json["unmapped"], json!({ "target": { "id": "b", "name": "Bea" } }));
+}

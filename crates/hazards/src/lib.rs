@@ -1,24 +1,42 @@
-//! What every source must do, whatever its API is: the hazards of collection, each tried against a simulated API that
-//! knows what it has shown.
+//! What every collector of audit logs must survive, whatever its API is: the hazards of collection, each tried against a
+//! simulated API that knows what it has shown.
 //!
-//! A source crate implements [`Harness`] and [`Api`] over its simulator and calls [`conforms`] in a plain `#[test]`. The
-//! suite drives the source as the runtime does, in time that passes by itself. The truth is what the API says it has shown
-//! and what it holds, never a counter of the product.
+//! A source takes part by a [`Harness`]; for an API that [`simulator::log`] can play, [`SimulatedLog`] is all of it but the
+//! source. [`examine`] drives the source as the runtime does, in time that passes by itself, and gives a verdict for each of
+//! [`hazards`]. The truth is what the API says it has shown and what it holds, never a counter of the product.
+//!
+//! A case that fails panics, which [`examine`] catches: the words of the panic are the verdict.
+//!
+//! ```
+//! for hazard in hazards::hazards() {
+//!     println!("{}: {} {}", hazard.name, hazard.does, hazard.loses);
+//! }
+//! ```
+//!
+//! # Code map
+//! `catalog` is the list, `cases/` are the cases by theme, `run` is a source and what it has handed out over all of its
+//! restarts, `log` plays the hazards with [`simulator::log`].
 
 mod cases;
+mod catalog;
+mod log;
 mod run;
 
+use std::any::Any;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use pipeline::Source;
 
-pub use crate::sink::CannotHappen;
+pub use catalog::{Hazard, Shown, hazards};
+pub use log::{SimulatedLog, fault_of, hostile, manner_of, steady};
 
-/// How a source crate takes part.
+/// How a source takes part.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// A simulated API of that kind, with so many records of the last days.
@@ -26,6 +44,11 @@ pub trait Harness: Send + Sync {
     /// # Errors
     /// Such an API is never like that.
     async fn api(&self, nature: Nature, records: usize) -> Result<Box<dyn Api>, CannotHappen>;
+
+    /// What chance comes from: when a source is killed.
+    fn seed(&self) -> u64 {
+        7
+    }
 }
 
 /// What an API is like from its start on.
@@ -43,8 +66,10 @@ pub enum Nature {
     Late,
     /// Some records are dated in the future.
     FutureDates,
-    /// Filters of time are cut to the day.
+    /// Filters of time are cut to the day, which is left out.
     DayCut,
+    /// Filters of time leave out the moment of their edge.
+    ExclusiveEdges,
     /// Cursors are refused when they are old, or without the filters that they were made with.
     StrictCursors,
     /// Records change after they were shown.
@@ -53,6 +78,10 @@ pub enum Nature {
     Odd,
     /// The oldest days are gone.
     Forgetful,
+    /// The API's clock is hours ahead of the collector's.
+    ClockAhead,
+    /// The API's clock is hours behind the collector's.
+    ClockBehind,
     /// Everything that can come true at once.
     Hostile,
 }
@@ -66,6 +95,8 @@ pub enum Spoiled {
     QuotaUsedUp,
     /// The server is in trouble.
     ServerError,
+    /// The connection is reset instead of an answer.
+    Reset,
     /// The connection is cut in the middle of the page.
     Cut,
     /// Half a page that claims to be whole.
@@ -88,6 +119,10 @@ pub enum Spoiled {
     Shuffled,
 }
 
+/// The reason why a hazard does not exist at such an API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CannotHappen(pub &'static str);
+
 /// One simulated API; its server ends when it is dropped.
 pub trait Api: Send + Sync {
     /// A new source to it, as after a start of the process, that collects from the oldest record on. Its clock must pass
@@ -103,6 +138,21 @@ pub trait Api: Send + Sync {
     /// Ids and times of the records that can be had now.
     fn all(&self) -> BTreeMap<String, SystemTime>;
 
+    /// The time of the API's clock.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// How long it keeps its records, where the collector has been told so and the API's clock passes with tokio's.
+    fn retention(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether it can have so many pages at all that a source is killed between any two of them.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     /// Requests so far.
     fn requests(&self) -> usize;
 
@@ -112,8 +162,8 @@ pub trait Api: Send + Sync {
     /// Such an API never does this.
     fn spoil(&self, spoiled: Spoiled) -> Result<(), CannotHappen>;
 
-    /// In how many ways it may say "come again later".
-    fn throttles(&self) -> usize;
+    /// The ways in which it may say "come again later", for people.
+    fn throttles(&self) -> Vec<String>;
 
     /// Accepts the credentials from now on, or not.
     fn accept(&self, accepted: bool);
@@ -136,46 +186,49 @@ pub trait Api: Send + Sync {
 pub enum Ended {
     /// The source does what it must.
     Passed,
-    /// Such an API has no such case, for this reason.
+    /// Such an API has no such hazard, for this reason.
     CannotHappen(&'static str),
-    /// The source does not conform.
+    /// What the source has lost or done wrong.
     Failed(String),
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::CannotHappen(reason) => write!(f, "cannot happen: {reason}"),
+            Self::Failed(why) => write!(f, "FAILED: {why}"),
+        }
+    }
+}
+
 /// What came of the cases, in their order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Each case by its name.
-    pub cases: Vec<(&'static str, Ended)>,
+    /// Each hazard and how its case ended.
+    pub cases: Vec<(&'static Hazard, Ended)>,
 }
 
 impl Report {
     /// The names of those that the source failed.
     pub fn failed(&self) -> Vec<&'static str> {
         let failed = self.cases.iter().filter(|(_, ended)| matches!(ended, Ended::Failed(_)));
-        failed.map(|(name, _)| *name).collect()
+        failed.map(|(hazard, _)| hazard.name).collect()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, ended) in &self.cases {
-            match ended {
-                Ended::Passed => writeln!(f, "{name:<30} passed")?,
-                Ended::CannotHappen(reason) => writeln!(f, "{name:<30} cannot happen: {reason}")?,
-                Ended::Failed(why) => writeln!(f, "{name:<30} FAILED: {why}")?,
-            }
-        }
-        Ok(())
+        self.cases.iter().try_for_each(|(hazard, ended)| writeln!(f, "{:<30} {ended}", hazard.name))
     }
 }
 
-/// Runs the whole suite and prints what came of each case.
+/// Tries every hazard and prints what came of each: for a plain `#[test]`.
 ///
 /// # Panics
-/// When the source does not conform, with all cases that it failed.
+/// When the source fails a case, with all that it failed.
 pub fn conforms(harness: &dyn Harness) {
-    let report = examine(harness, |_| true);
+    let report = examine(harness, |_| true, |_, _| {});
     #[expect(clippy::print_stderr, reason = "it is the report of a test")]
     {
         eprintln!("{report}");
@@ -183,28 +236,61 @@ pub fn conforms(harness: &dyn Harness) {
     assert!(report.failed().is_empty(), "the source does not conform: {:?}\n{report}", report.failed());
 }
 
-/// Runs the cases that are wanted, each in a time of its own.
+/// Tries the hazards that are wanted, by name, each in a time of its own, and tells of each when it has ended.
 ///
 /// # Panics
 /// When there is no runtime to be had.
-pub fn examine(harness: &dyn Harness, wanted: impl Fn(&str) -> bool) -> Report {
-    let mut cases = Vec::new();
-    for (name, case) in cases::CASES.iter().chain(cases::SPOILED).filter(|(name, _)| wanted(name)) {
+pub fn examine(
+    harness: &dyn Harness,
+    wanted: impl Fn(&str) -> bool,
+    mut told: impl FnMut(&'static Hazard, &Ended),
+) -> Report {
+    keep_verdicts_quiet();
+    let mut report = Report::default();
+    for hazard in hazards().iter().filter(|hazard| wanted(hazard.name)) {
         let mut clock = tokio::runtime::Builder::new_current_thread();
         let clock = clock.enable_all().start_paused(true).build().expect("a runtime");
+        EXAMINING.set(true);
         let ended = catch_unwind(AssertUnwindSafe(|| {
-            clock.block_on(async { tokio::time::timeout(LONGEST, case(harness)).await })
+            clock.block_on(async { tokio::time::timeout(LONGEST, (hazard.case)(harness)).await })
         }));
+        EXAMINING.set(false);
         let ended = match ended {
             Ok(Ok(Ok(()))) => Ended::Passed,
             Ok(Ok(Err(CannotHappen(reason)))) => Ended::CannotHappen(reason),
             Ok(Err(_)) => Ended::Failed(format!("not ended after {LONGEST:?} of the source's time")),
-            Err(panic) => Ended::Failed(crate::message(panic)),
+            Err(panic) => Ended::Failed(words(panic)),
         };
-        cases.push((*name, ended));
+        told(hazard, &ended);
+        report.cases.push((hazard, ended));
     }
-    Report { cases }
+    report
 }
 
 /// Of the time that passes by itself.
-const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+const LONGEST: Duration = Duration::from_secs(2 * 365 * 86_400);
+
+thread_local! {
+    static EXAMINING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic of a case is its verdict, which the report tells; it is not printed as a crash besides.
+fn keep_verdicts_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !EXAMINING.get() {
+                before(panic);
+            }
+        }));
+    });
+}
+
+/// The words of a panic.
+fn words(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or("a panic without words").to_owned(),
+    }
+}
