@@ -2,7 +2,7 @@
 //! `UPDATE_EXPECT=1` writes anew what they print.
 //!
 //! A fenced block after `<!-- file: NAME -->` is that file. In a block `console`, lines with `$ ` are commands and the others what
-//! they print, stdout before stderr. A block after `<!-- later: COMMAND -->` waits for a command that the binary does not have: as soon
+//! they print, stdout before stderr; `…` stands for anything. A command with ` &` at its end runs until the page is done. A block after `<!-- later: COMMAND -->` waits for a command that the binary does not have: as soon
 //! as it does, the mark has to go.
 
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::binary::towpath;
-use crate::process::run;
+use crate::process::{Running, run, wait_until};
 use crate::workplace::Workplace;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -70,23 +70,67 @@ fn is_there(command: &str, place: &Workplace) -> bool {
     help.status.code() == Some(0) && option.is_none_or(|option| help.stdout.contains(option))
 }
 
+/// Whether `printed` is what `shown` says, in which `…` stands for anything.
+fn fits(shown: &str, printed: &str) -> bool {
+    let Some((first, others)) = shown.split_once('…') else { return shown == printed };
+    let (between, last) = others.rsplit_once('…').unwrap_or(("", others));
+    let rest = printed.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));
+    let found = |rest: &str, piece: &str| rest.find(piece).map(|at| at + piece.len());
+    rest.is_some_and(|rest| {
+        let mut from = 0;
+        between.split('…').all(|piece| found(&rest[from..], piece).inspect(|length| from += length).is_some())
+    })
+}
+
+#[test]
+fn what_is_shown_may_leave_out_parts() {
+    for (shown, printed) in
+        [("a\n", "a\n"), ("a\n…\nc\n", "a\nb\nc\n"), ("a…", "a\nb\n"), ("…:…\n", "x:8080\n"), ("", "")]
+    {
+        assert!(fits(shown, printed), "{shown:?} {printed:?}");
+    }
+    for (shown, printed) in [
+        ("a\n", "b\n"),
+        ("a\n", "a\nb\n"),
+        ("a…c\n", "a\nb\n"),
+        ("a…\n", "a\nb\nc"),
+        ("a…b…b", "ab"),
+        ("", "a"),
+    ] {
+        assert!(!fits(shown, printed), "{shown:?} {printed:?}");
+    }
+}
+
 #[test]
 fn guide_to_adding_a_source_is_right() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/adding-a-source.md");
     let page = fs::read_to_string(&file).unwrap();
     let place = Workplace::new();
     let tools = format!("{}:/usr/bin:/bin", towpath().parent().unwrap().display());
-    let (mut fresh, mut commands) = (String::new(), 0);
+    let (mut fresh, mut commands, mut running) = (String::new(), 0, Vec::new());
     for part in parts(&page, &place) {
         match part {
             Part::Text(line) => fresh += &format!("{line}\n"),
-            Part::Command(command, _) => {
+            Part::Command(command, shown) => {
                 commands += 1;
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &command]).current_dir(place.path("")).env_clear().env("PATH", &tools);
-                let ended = run(&mut shell, b"", SOON);
-                assert!(ended.status.code() != Some(127), "{command}: {ended}");
-                fresh += &format!("$ {command}\n{}{}", ended.stdout, ended.stderr);
+                shell.current_dir(place.path("")).env_clear().env("PATH", &tools);
+                let printed = if let Some(command) = command.strip_suffix(" &") {
+                    let log = format!("printed-{commands}");
+                    running.push(Running::start(
+                        shell.args(["-c", &format!("exec {command}")]),
+                        &place.path(&log),
+                    ));
+                    let lines = shown.lines().count().max(1);
+                    wait_until("it says what is shown", SOON, || place.lines(&log) >= lines);
+                    place.read(&log)
+                } else {
+                    let ended = run(shell.args(["-c", &command]), b"", SOON);
+                    assert!(ended.status.code() != Some(127), "{command}: {ended}");
+                    format!("{}{}", ended.stdout, ended.stderr)
+                };
+                let kept = if fits(&shown, &printed) { &shown } else { &printed };
+                fresh += &format!("$ {command}\n{kept}");
             }
         }
     }
