@@ -16,6 +16,7 @@
 //! | `store` | a damaged checkpoint store, a position of another host |
 //! | `checkpoint` | `checkpoint list`, `show`, `set`, `reset` |
 //! | `normalize` | every form of input, bad records, a reader that leaves |
+//! | `guide` | `docs/adding-a-source.md`, done as it says |
 //! | `recipes` | what becomes of a page of every recipe, and how one is told that does not fit |
 //! | `demo` | `demo --exit` |
 //! | `quiet` | no warning on a good day |
