@@ -36,7 +36,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline::Sink;
 
-pub(crate) use self::attempt::all_words;
 pub use self::events::POISON;
 pub use self::matrix::{Ended, Report};
 

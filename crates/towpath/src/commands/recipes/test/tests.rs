@@ -108,7 +108,7 @@ fn every_construct_of_a_description_is_simulated() {
         ),
         (
             "`auth: { bearer: TOKEN }`",
-            "  paging: { offset: { to: { query: skip } } }\n  errors: [{ path: error, kind: unavailable }]\n",
+            "  paging: { offset: { to: { query: skip } } }\n  errors: [{ status: 200, path: error, kind: unavailable }]\n",
         ),
     ] {
         let tested =
