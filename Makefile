@@ -38,10 +38,11 @@ bench: ## throughput and cost; every output is validated before its figure is pr
 	TOWPATH_BIN=$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/towpath \
 	  $(CARGO) bench --locked -p e2e --bench figures
 
-docs: ## rewrite what is generated: config/schema.json, docs/metrics.md, golden files, what docs/adding-a-sink.md and docs/adding-a-source.md show
+docs: ## rewrite what is generated: config/schema.json, docs/metrics.md, golden files, what the guides of docs/ show
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config -p sink-elasticsearch
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p testkit --test example
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p e2e --test e2e -- recipes guide
+	UPDATE_EXPECT=1 $(CARGO) test --locked -p hazards --test docs
 
 install-tools: ## cargo-deny, if it is missing
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version 0.20.2 --locked --quiet

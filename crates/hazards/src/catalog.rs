@@ -5,7 +5,8 @@ use std::pin::Pin;
 use crate::cases::Verdict;
 use crate::cases::answers::{outage, quota, spoiled, throttled_in_every_way, wrong_key_heals};
 use crate::cases::crashes::{
-    cancel_at_each_await, killed_at_random, restart_after_each_page, restart_before_each_save,
+    cancel_at_each_await, expired_cursors, killed_at_random, restart_after_each_page,
+    restart_before_each_save,
 };
 use crate::cases::later::{arrives_edited, arrives_late, away_for_long, crash_in_a_walk, skewed_clock};
 use crate::cases::opening::{check_hands_nothing_out, foreign_position, start_is_resolved_once};
@@ -134,12 +135,12 @@ const HAZARDS: &[Hazard] = &[
         "The edges of the time filter leave out the second that they name.",
         "Records of that second, by whom believes that it is included."
     ),
-    nature!(
+    hazard!(
         "strict_cursors",
-        StrictCursors,
-        collected_whole(800),
-        "A cursor is refused when it is a few requests old, or comes without the filters that it was made with.",
-        "The rest of a walk, by whom takes the refusal for its end; everything, by whom asks with it for ever."
+        Shown::Nature(Nature::StrictCursors),
+        "A cursor is refused when it is a few requests or ten minutes old, or comes without the filters that it was made with.",
+        "The rest of a walk, by whom takes the refusal for its end; everything, by whom asks with it for ever.",
+        expired_cursors
     ),
     nature!(
         "edited_records",

@@ -38,6 +38,9 @@ const DIALECTS: &[RateLimitHeaders] = &[
 /// For so many seconds.
 const THROTTLED: u64 = 7;
 
+/// For so many where nobody jumps over the wait.
+const BRIEFLY: u64 = 1;
+
 /// An API that is like that.
 ///
 /// # Errors
@@ -187,7 +190,7 @@ pub fn steady(
             Shown::Nature(nature) => manner = manner_of(&manner, nature).map_err(cannot)?,
             Shown::Spoiled(spoiled) => faults.push(fault_of(&manner, spoiled).map_err(cannot)?),
             Shown::Throttled => {
-                faults.extend(DIALECTS.iter().map(|dialect| Fault::TooMany(*dialect, THROTTLED)))
+                faults.extend(DIALECTS.iter().map(|dialect| Fault::TooMany(*dialect, BRIEFLY)))
             }
             Shown::Not => {
                 return Err(cannot(CannotHappen("it is up to whoever runs the collector")));

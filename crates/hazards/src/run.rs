@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
             }
             self.rest(&next).await;
             last = next.err().or(last);
-            // Whoever is told the same a hundred times has seen enough.
+            // Whoever is told the same so often has seen enough.
             if self.errors > MOST_ERRORS {
                 break;
             }
@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
 }
 
 /// More than any case needs.
-const MOST_ERRORS: usize = 1500;
+const MOST_ERRORS: usize = 400;
 
 /// An error with its causes and what to do, in a line.
 fn chain(error: &SourceError) -> String {

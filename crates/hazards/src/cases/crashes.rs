@@ -1,6 +1,7 @@
 //! Kills, wherever they hurt.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use fastrand::Rng;
 use pipeline::Next;
@@ -93,6 +94,24 @@ pub(crate) async fn cancel_at_each_await(harness: &dyn Harness) -> Verdict {
     run.catch_up().await;
     run.has_everything();
     assert!(dropped > 20 || !api.has_pages(), "only {dropped} calls were dropped");
+    Ok(())
+}
+
+/// Away for an hour in the middle of a walk, again and again: the cursor that was saved is not known any more.
+pub(crate) async fn expired_cursors(harness: &dyn Harness) -> Verdict {
+    let api = harness.api(Nature::StrictCursors, 800).await?;
+    let mut run = Run::open(&*api).await;
+    for pages in [3, 4, 6, 2] {
+        for _ in 0..pages {
+            let next = run.next().await;
+            run.save();
+            run.rest(&next).await;
+        }
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        run.restart().await;
+    }
+    run.catch_up().await;
+    run.has_everything();
     Ok(())
 }
 

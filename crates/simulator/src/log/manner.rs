@@ -52,7 +52,7 @@ pub struct Manner {
     pub retention: Option<Duration>,
     /// The records, and what is unusual with them.
     pub records: Records,
-    /// Cursors are good with the filters that they were made with, and for so many requests.
+    /// Cursors are good with the filters that they were made with, for so many requests and for ten minutes.
     pub strict_cursors: Option<usize>,
     /// How errors are said; what is not in here is said by the status alone.
     pub said: Vec<(Meaning, Said)>,

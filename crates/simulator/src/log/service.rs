@@ -37,12 +37,16 @@ pub(super) struct Service {
     tokens: HashMap<String, usize>,
 }
 
-/// With which edges a cursor was made, and at which request.
+/// With which edges a cursor was made, at which request, and at which second.
 #[derive(Clone, Copy)]
 struct Issued {
     edges: (Option<i64>, Option<i64>),
     at: usize,
+    second: i64,
 }
+
+/// Where cursors are strict they live no longer than this, in seconds.
+const CURSOR_LIFE: i64 = 600;
 
 impl Service {
     pub(super) fn new(manner: Manner, records: usize, origin: String) -> Self {
@@ -217,10 +221,11 @@ impl Service {
         let counts = self.manner.paging.counts();
         if let (Some(life), Some(token), false) = (self.manner.strict_cursors, token, counts) {
             let free = self.manner.feed || self.manner.remembers_filters();
-            let good = self
-                .cursors
-                .get(token)
-                .is_some_and(|issued| (free || issued.edges == edges) && self.requests - issued.at <= life);
+            let good = self.cursors.get(token).is_some_and(|issued| {
+                (free || issued.edges == edges)
+                    && self.requests - issued.at <= life
+                    && self.now() - issued.second <= CURSOR_LIFE
+            });
             if !good {
                 return self.refused(Meaning::Cursor, 400, "the cursor is not valid");
             }
@@ -270,7 +275,7 @@ impl Service {
         let texts: Vec<String> = page.iter().map(|record| self.world.text(record)).collect();
         let numbers: BTreeSet<u64> = page.iter().map(|record| record.number).collect();
         if let Some(next) = &next {
-            self.cursors.insert(next.clone(), Issued { edges, at: self.requests });
+            self.cursors.insert(next.clone(), Issued { edges, at: self.requests, second: self.now() });
         }
         let mut reply = self.rendered(&texts, next, more, wanted);
         match fault {

@@ -84,7 +84,8 @@ impl Recorded {
         };
         let answer =
             Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.clone(), date: None };
-        if let Some(refusal) = Refusal::read(&answer, &self.api.errors, &Hidden::default(), &Voice::DESCRIBED) {
+        if let Some(refusal) = Refusal::read(&answer, &self.api.errors, &Hidden::default(), &Voice::DESCRIBED)
+        {
             return Err(refusal.into());
         }
         let text = std::str::from_utf8(&body)?;

@@ -19,7 +19,7 @@ pub(crate) struct Described {
 }
 
 /// Where the simulated API gives out tokens.
-const TOKEN_PATH: &str = "/_simulator/token";
+const TOKEN_PATH: &str = "/oauth2/token";
 
 impl Described {
     /// Checks all of a recipe, and what is to be added to it.
