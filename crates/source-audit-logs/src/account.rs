@@ -66,6 +66,8 @@ pub struct Account {
     token: Mutex<Option<Token>>,
     /// The way in which the edges of the time filter are written: the place in their lists of formats.
     form: AtomicUsize,
+    /// A page was had with the form, or all were refused: a refusal is not about the form.
+    form_is_settled: AtomicBool,
     requests: AtomicU64,
     /// A `start` that has no effect was spoken of: once is enough, whatever restarts.
     start_compared: AtomicBool,
@@ -112,6 +114,7 @@ impl Account {
             credentials: Credentials::new(settings.auth.clone(), prepared),
             token: Mutex::new(None),
             form: AtomicUsize::new(0),
+            form_is_settled: AtomicBool::new(settings.api.forms() < 2),
             requests: AtomicU64::new(0),
             start_compared: AtomicBool::new(false),
             settings,
@@ -250,7 +253,19 @@ impl Account {
     pub(crate) fn change_form(&self) -> bool {
         let next = (self.form() + 1) % self.settings.api.forms();
         self.form.store(next, Ordering::Relaxed);
+        if next == 0 {
+            self.settle_form();
+        }
         next != 0
+    }
+
+    /// Whether a refusal of any page, not of a first one only, may be about that way: as long as it has led to no page.
+    pub(crate) fn may_change_form(&self) -> bool {
+        !self.form_is_settled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn settle_form(&self) {
+        self.form_is_settled.store(true, Ordering::Relaxed);
     }
 
     /// The answer said that a quota is used up.

@@ -18,7 +18,7 @@ use crate::config::KIND;
 use crate::page::{Asked, Capacity, Page, Reader};
 use crate::refusal::Refusal;
 use crate::vendor::Voice;
-use crate::verdict::{self, Then, Verdict};
+use crate::verdict::{self, Paged, Then, Verdict};
 
 /// A page of fewer records says nothing about whether `id` and `time` are described rightly.
 const TELLING: usize = 3;
@@ -121,9 +121,16 @@ impl AuditLogsSource {
         let hidden = account.hidden();
         let answer = sent.map_err(|no_answer| verdict::of_no_answer(no_answer, &hidden, voice))?;
         match Refusal::read(&answer, &self.api().errors, &hidden, voice) {
-            None => Ok(answer),
+            None => {
+                account.settle_form();
+                Ok(answer)
+            }
             Some(refusal) => {
-                let paged = request.cursor.is_some();
+                let paged = match request.cursor {
+                    None => Paged::First,
+                    Some(_) if account.may_change_form() => Paged::LaterInAForm,
+                    Some(_) => Paged::Later,
+                };
                 Err(verdict::of_refusal(refusal, answer.date, paged, account.wait(), voice))
             }
         }

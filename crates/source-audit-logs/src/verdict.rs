@@ -7,7 +7,7 @@
 //! | an error of kind `plan` | waits | paused `plan`; the same |
 //! | an error of kind `retention` | begins later, with a gap | goes on |
 //! | an error of kind `cursor`; other 4xx, with a cursor | starts over | back-off |
-//! | 400, 422, an error of kind `request`, without a cursor | waits | writes the edges in another form if there is one, then paused `request` |
+//! | 400, 422, an error of kind `request`, without a cursor, or before any page was had | waits | writes the edges in another form if there is one, then paused `request` |
 //! | other 4xx and 3xx, without a cursor | waits | paused `request` |
 //! | redirect to another origin, no trust in the certificate, proxy login | waits | paused `redirect`, `tls`, `proxy` |
 //! | 429, an error of kind `rate_limit` | waits | waits as told |
@@ -67,12 +67,23 @@ pub(crate) enum Then {
 /// A walk that has to begin later does so without a failure being counted; not quicker than this, as it may take many steps.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// For an answer that says that it is no page. `paged`: the request had a cursor. `wait`: how long the limiter, which knows the
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paged {
+    /// A first page.
+    First,
+    /// A later page, while the form of the time filter has not led to any page yet: a process that begins in the middle of a walk.
+    LaterInAForm,
+    /// A later page.
+    Later,
+}
+
+/// For an answer that says that it is no page. `wait`: how long the limiter, which knows the
 /// answer, lets nothing out.
 pub(crate) fn of_refusal(
     refusal: Refusal,
     server_time: Option<Timestamp>,
-    paged: bool,
+    paged: Paged,
     wait: Duration,
     voice: &Voice,
 ) -> Verdict {
@@ -105,9 +116,15 @@ pub(crate) fn of_refusal(
         ErrorKind::Timeout => walk(Failure::TimedOut, Then::Fail(transient_after(retry_after, refusal))),
         ErrorKind::Unavailable => walk(Failure::Other, Then::Fail(transient_after(retry_after, refusal))),
         ErrorKind::Cursor => walk(Failure::CursorUnknown, Then::Fail(transient(refusal))),
-        ErrorKind::Request if paged => walk(Failure::CursorUnknown, Then::Fail(transient(refusal))),
         ErrorKind::Request => {
             let may_be_the_form = refusal.rule.is_some() || matches!(refusal.status.as_u16(), 400 | 422);
+            match paged {
+                Paged::First => {}
+                Paged::LaterInAForm if may_be_the_form => return waits(Then::OtherForm(transient(refusal))),
+                Paged::LaterInAForm | Paged::Later => {
+                    return walk(Failure::CursorUnknown, Then::Fail(transient(refusal)));
+                }
+            }
             let error = paused("request", remedy(voice.request), None, refusal);
             waits(if may_be_the_form { Then::OtherForm(error) } else { Then::Fail(error) })
         }

@@ -172,10 +172,10 @@ fn every_answer_has_its_verdict_with_and_without_a_cursor() {
             None => "page".to_owned(),
             Some(refusal) => words(&of_refusal(refusal, None, paged, Duration::ZERO, &Voice::DESCRIBED)),
         };
-        assert_eq!((of(false).as_str(), of(true).as_str()), (first, paged), "{status} {body}");
+        assert_eq!((of(Paged::First).as_str(), of(Paged::Later).as_str()), (first, paged), "{status} {body}");
     }
     let refusal = Refusal::read(&answer(503, None, ""), &[], &Hidden::default(), &Voice::DESCRIBED).unwrap();
-    let verdict = of_refusal(refusal, None, false, Duration::from_secs(9), &Voice::DESCRIBED);
+    let verdict = of_refusal(refusal, None, Paged::First, Duration::from_secs(9), &Voice::DESCRIBED);
     assert_eq!(words(&verdict), "Other: transient 9", "as its Retry-After says");
 }
 
@@ -184,7 +184,7 @@ fn what_an_answer_says_in_words_is_heeded() {
     let read = |status, body: &str| {
         Refusal::read(&answer(status, None, body), &rules(), &Hidden::default(), &Voice::DESCRIBED).unwrap()
     };
-    let of = |refusal| words(&of_refusal(refusal, None, false, Duration::ZERO, &Voice::DESCRIBED));
+    let of = |refusal| words(&of_refusal(refusal, None, Paged::First, Duration::ZERO, &Voice::DESCRIBED));
     let until = "rate limited until 2026-11-20T10:00:00.000Z";
     for (body, expected) in [
         (r#"{"error":{"name":"rateLimited","message":"Please retry at 1795168800000."}}"#, until),
@@ -194,7 +194,8 @@ fn what_an_answer_says_in_words_is_heeded() {
     ] {
         assert_eq!(of(read(429, body)), expected, "{body}");
     }
-    let plan = of_refusal(read(403, r#"{"why":"plan"}"#), None, false, Duration::ZERO, &Voice::DESCRIBED);
+    let plan =
+        of_refusal(read(403, r#"{"why":"plan"}"#), None, Paged::First, Duration::ZERO, &Voice::DESCRIBED);
     let Then::OtherCredential(SourceError::Paused { remedy, .. }) = plan.then else { panic!("{plan:?}") };
     assert_eq!(remedy, "buy it");
 }

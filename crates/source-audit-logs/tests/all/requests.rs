@@ -116,7 +116,7 @@ async fn another_form_is_tried_where_the_api_refuses_one() {
         let first = source.next().await;
         if !tried {
             let Err(SourceError::Paused { reason: "request", .. }) = first else { panic!("{first:?}") };
-            assert!(line(&first.unwrap_err()).contains("an edge is written in another way"));
+            assert!(line(&first.unwrap_err()).contains("is written in another way"));
             continue;
         }
         assert!(matches!(first, Ok(Next::Wait(wait)) if wait.duration.is_zero()), "it is tried at once");

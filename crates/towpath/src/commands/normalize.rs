@@ -23,7 +23,7 @@ use transform::{MappingSettings, PostmanOptions, UnknownActions};
 
 use crate::assemble::{self, Assembly};
 use crate::cli::{NormalizeArgs, SchemaName};
-use crate::commands::recipes::{self, Described};
+use crate::commands::recipes::{self, described::Described};
 use crate::connectors::SourceSettings;
 use crate::failure::Failure;
 use crate::progress::{Progress, thousands};
@@ -51,7 +51,7 @@ enum Subject {
 fn subject(args: &NormalizeArgs) -> Result<Subject, Failure> {
     if let Some(name) = &args.recipe {
         let recipe = recipes::load(name)?;
-        let Described { name, settings, mapping } = recipes::described(&recipe)?;
+        let Described { name, settings, mapping, .. } = Described::new(&recipe)?;
         let origin = origin(&name, "audit_logs", mapping.dataset(), &[]);
         return Ok(Subject::Described { origin, settings, mapping });
     }

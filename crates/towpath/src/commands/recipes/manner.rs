@@ -12,7 +12,7 @@ use source_audit_logs::{
     PagingConfig, ParameterConfig, PlaceName, ResumeName, TimeFormat as EdgeFormat, WhenAbsent,
 };
 
-use super::described::base_path;
+use super::simulated::base_path;
 
 /// Records a page has when nobody asks for another number.
 const USUAL: usize = 100;
@@ -113,8 +113,8 @@ fn edge(edge: &EdgeConfig, filled: &impl Fn(&str) -> String) -> Edge {
     let around = edge.template.as_deref().and_then(|template| template.split_once("{}"));
     Edge {
         to: parameter(&edge.to),
-        // Of several ways the API takes the last one, so that all others are refused first.
-        format: match edge.format.each().last() {
+        // Of several ways the API takes the one that is tried first.
+        format: match edge.format.each().first() {
             None | Some(EdgeFormat::Rfc3339 | EdgeFormat::Rfc3339Ms) => TimeFormat::Rfc3339,
             Some(EdgeFormat::Date) => TimeFormat::Date,
             Some(EdgeFormat::EpochS) => TimeFormat::EpochSeconds,

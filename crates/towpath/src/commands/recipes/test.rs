@@ -12,7 +12,7 @@ use pipeline::{Source, Timestamp};
 use serde_json::json;
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource, Wiring};
 
-use super::described::Described;
+use super::simulated::Simulated;
 use crate::cli::RecipesTestArgs;
 use crate::failure::Failure;
 
@@ -91,13 +91,13 @@ fn as_json(hazard: &Hazard, ended: &Ended) -> String {
 
 /// A recipe, ready to be tried.
 pub(crate) struct Tested {
-    described: Arc<Described>,
+    described: Arc<Simulated>,
     seed: u64,
 }
 
 impl Tested {
     pub(crate) fn new(recipe: &Recipe, seed: u64) -> Result<Self, Failure> {
-        let mut described = Described::new(recipe)?;
+        let mut described = Simulated::new(recipe)?;
         described.manner.seed = seed;
         Ok(Self { described: Arc::new(described), seed })
     }

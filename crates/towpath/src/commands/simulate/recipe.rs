@@ -12,8 +12,8 @@ use settings::suggest::closest;
 use simulator::log::{Credential, Edge, Log, Manner, Method, Paging, Parameter, TimeFormat};
 
 use crate::cli::SimulateArgs;
-use crate::commands::recipes::described::Described;
 use crate::commands::recipes::load;
+use crate::commands::recipes::simulated::Simulated;
 use crate::commands::run::block_on;
 use crate::failure::Failure;
 use crate::stop;
@@ -22,7 +22,7 @@ use crate::stop;
 const SPOILED: usize = 4;
 
 pub(super) fn run(name: &str, listen: SocketAddr, args: &SimulateArgs) -> Result<(), Failure> {
-    let described = Described::new(&load(name)?)?;
+    let described = Simulated::new(&load(name)?)?;
     let shown = if args.hostile { hostile(&described.manner) } else { named(&args.hazards)? };
     let (mut manner, faults) =
         steady(&described.manner, &shown).map_err(|(hazard, CannotHappen(reason))| {

@@ -32,7 +32,7 @@ fn every_recipe_survives_every_hazard() {
 
 /// What a recipe fails when its API is another one than it says; the API is that of the recipe as it is.
 fn failing(name: &str, case: &str, change: impl Fn(&mut AuditLogsConfig)) -> String {
-    let mut described = Described::new(&crate::commands::recipes::load(name).unwrap()).unwrap();
+    let mut described = Simulated::new(&crate::commands::recipes::load(name).unwrap()).unwrap();
     change(&mut described.config);
     let tested = Tested { described: Arc::new(described), seed: 7 };
     let report = tested.examine(|hazard| hazard == case, |_, _| {});
@@ -120,7 +120,7 @@ fn every_construct_of_a_description_is_simulated() {
     }
     let lines = "  url: https://api.example.com\n  request: { path: /v1/events, method: POST, body: { kind: { of: audit } } }\n  \
                  records: { format: ndjson }\n  paging: { bound: {}, page_size: { to: { body: page.limit }, size: 100 } }\n  \
-                 time_filter: { since: { to: { body: from.at }, format: epoch_ms }, until: { to: { body: to }, format: epoch_ms } }\n  \
+                 time_filter: { since: { to: { body: from.at }, format: epoch_ms }, until: { to: { body: to }, format: epoch_ms }, granularity: second }\n  \
                  order: oldest_first\n  errors: [{ status: 422, contains: too old, kind: retention }, { status: 429, contains: quota, kind: quota }]\n";
     let tested = of_text(lines, "`auth: { bearer: TOKEN }`").unwrap_or_else(|wrong| panic!("{wrong}"));
     let some = ["plain", "gap_is_told", "quota", "ties_over_page_edges", "killed_at_random"];
