@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pipeline::Sink;
@@ -13,6 +15,9 @@ use crate::cluster::Cluster;
 
 /// More requests than a case makes.
 const MANY: usize = 2000;
+
+/// So long a look waits for a topic that cannot be read to be readable again: what was written just before is not known else.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 struct KafkaHarness;
 
@@ -33,6 +38,14 @@ impl Harness for KafkaHarness {
     }
 }
 
+impl Topic {
+    /// Looks for the last time.
+    fn hide(&self) {
+        tokio::task::block_in_place(|| drop(self.cluster.records()));
+        self.is_hidden.store(true, Ordering::SeqCst);
+    }
+}
+
 impl Destination for Topic {
     fn sink(&self) -> Arc<dyn Sink> {
         Arc::new(crate::sink(&self.cluster, &json!({"properties": {"linger.ms": "1"}})))
@@ -46,11 +59,11 @@ impl Destination for Topic {
                 produce(vec![Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; MANY])
             }
             Trouble::Misplaced => {
-                self.is_hidden.store(true, Ordering::SeqCst);
+                self.hide();
                 self.cluster.knows_topic(false);
             }
             Trouble::Unreachable => {
-                self.is_hidden.store(true, Ordering::SeqCst);
+                self.hide();
                 self.cluster.is_up(false);
             }
             // Each partition is a request of its own.
@@ -82,7 +95,7 @@ impl Destination for Topic {
 
     fn heal(&self) {
         self.cluster.answer_well(RDKafkaApiKey::Produce);
-        self.cluster.delay(std::time::Duration::ZERO);
+        self.cluster.delay(Duration::ZERO);
         self.cluster.knows_topic(true);
         self.cluster.is_up(true);
         self.is_hidden.store(false, Ordering::SeqCst);
@@ -91,6 +104,10 @@ impl Destination for Topic {
     fn held(&self) -> Held {
         // Waits for the cluster.
         let records = tokio::task::block_in_place(|| {
+            let end = Instant::now() + PATIENCE;
+            while self.is_hidden.load(Ordering::SeqCst) && Instant::now() < end {
+                sleep(Duration::from_millis(5));
+            }
             if self.is_hidden.load(Ordering::SeqCst) {
                 self.cluster.records_before()
             } else {
