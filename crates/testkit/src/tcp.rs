@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
@@ -62,6 +62,8 @@ struct Shared {
     away: watch::Sender<bool>,
     /// Bytes that were read and not yet passed on.
     in_hand: AtomicUsize,
+    /// Connections whose clients have not been told that it is over.
+    open: AtomicUsize,
     accepted: AtomicU64,
     framing: Framing,
     rule: Box<Rule>,
@@ -94,6 +96,7 @@ impl Proxy {
             state: Mutex::new(state),
             away: watch::Sender::new(false),
             in_hand: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             framing,
             rule: Box::new(rule),
@@ -124,8 +127,11 @@ impl Proxy {
         self.shared.state().connections.drain(..).for_each(|connection| connection.cancel());
     }
 
-    /// Goes away in good order, or comes back: nobody can connect, clients are told that it is over, and what they have
-    /// sent by then is passed on.
+    /// Goes away in good order, or comes back: nobody can connect, clients are told that it is over, which this waits for,
+    /// and what they send until they have understood is passed on. Only for a runtime of several threads.
+    ///
+    /// # Panics
+    /// When a client cannot be told within some seconds.
     pub fn away(&self, is_away: bool) {
         let mut state = self.shared.state();
         if is_away {
@@ -135,6 +141,15 @@ impl Proxy {
             state.listener = Some(listen(self.address));
         }
         self.shared.away.send_replace(is_away);
+        drop(state);
+        let began = Instant::now();
+        // What was woken just now may stand in the queue of this very thread, which another one takes over so.
+        tokio::task::block_in_place(|| {
+            while is_away && self.shared.open.load(Ordering::SeqCst) > 0 {
+                assert!(began.elapsed() < Duration::from_secs(5), "a client cannot be told");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
     }
 
     /// Bytes that were read from either side and not yet passed on.
@@ -156,6 +171,22 @@ fn listen(address: SocketAddr) -> TcpListener {
     listener
 }
 
+/// Counts an open connection until its client is told.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
@@ -172,10 +203,11 @@ impl Shared {
             let (shared, tls, server) = (self.clone(), state.tls.clone(), state.server);
             let number = self.accepted.fetch_add(1, Ordering::SeqCst);
             let away = self.away.subscribe();
+            let open = Open::new(self.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = over.cancelled() => {}
-                    _ = shared.serve(number, client, tls, server, &over, away) => {}
+                    _ = shared.serve(number, client, tls, server, &over, (away, open)) => {}
                 }
             });
         }
@@ -189,7 +221,7 @@ impl Shared {
         tls: Option<TlsAcceptor>,
         server: SocketAddr,
         over: &CancellationToken,
-        away: watch::Receiver<bool>,
+        told: (watch::Receiver<bool>, Open),
     ) -> std::io::Result<()> {
         client.set_nonblocking(true)?;
         client.set_nodelay(true)?;
@@ -203,7 +235,7 @@ impl Shared {
         let (from_client, to_client) = split(client);
         let (from_server, to_server) = split(server);
         let asks = self.pump(number, Way::ToServer, from_client, to_server, over, None);
-        let answers = self.pump(number, Way::ToClient, from_server, to_client, over, Some(away));
+        let answers = self.pump(number, Way::ToClient, from_server, to_client, over, Some(told));
         tokio::join!(asks, answers);
         Ok(())
     }
@@ -216,13 +248,13 @@ impl Shared {
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
         over: &CancellationToken,
-        mut away: Option<watch::Receiver<bool>>,
+        mut told: Option<(watch::Receiver<bool>, Open)>,
     ) {
         let mut waiting = Vec::new();
         loop {
             let read = tokio::select! {
                 read = from.read_buf(&mut waiting) => read,
-                () = is_true(away.as_mut()) => break,
+                () = is_true(told.as_mut()) => break,
             };
             let Ok(read @ 1..) = read else { break };
             self.in_hand.fetch_add(read, Ordering::SeqCst);
@@ -253,13 +285,14 @@ impl Shared {
         self.in_hand.fetch_sub(waiting.len(), Ordering::SeqCst);
         // One that is gone needs not be told.
         drop(to.shutdown().await);
+        drop(told);
     }
 }
 
-/// Resolves when it is true; never where there is nothing to watch.
-async fn is_true(watched: Option<&mut watch::Receiver<bool>>) {
+/// Resolves when it is away; never where there is nothing to watch.
+async fn is_true(watched: Option<&mut (watch::Receiver<bool>, Open)>) {
     let is_true = match watched {
-        Some(watched) => watched.wait_for(|is_away| *is_away).await.is_ok(),
+        Some((watched, _)) => watched.wait_for(|is_away| *is_away).await.is_ok(),
         None => false,
     };
     if !is_true {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pipeline::Sink;
@@ -201,6 +201,20 @@ impl Topic {
         let new = new.set("max.message.bytes", &largest);
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
         wait(self.admin.create_topics([&new], &options)).unwrap().remove(0).unwrap();
+        // The answer comes before everybody is told of the topic.
+        let began = Instant::now();
+        while self.partitions() != PARTITIONS as usize {
+            assert!(began.elapsed() < Duration::from_secs(20), "the cluster does not know its new topic");
+            wait(tokio::time::sleep(Duration::from_millis(20)));
+        }
+    }
+
+    fn partitions(&self) -> usize {
+        let client = self.admin.inner();
+        let known =
+            tokio::task::block_in_place(|| client.fetch_metadata(Some(&self.name), Duration::from_secs(5)));
+        let known = known.unwrap();
+        known.topics().first().map_or(0, |topic| topic.partitions().len())
     }
 
     fn delete(&self) {

@@ -7,6 +7,7 @@ mod checking;
 mod conformance;
 mod events;
 mod parse;
+mod real;
 mod receiver;
 mod refusals;
 mod stalls;
