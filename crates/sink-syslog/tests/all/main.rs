@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod answers;
 mod checking;
 mod conformance;
 mod events;
