@@ -39,12 +39,14 @@ pub(crate) struct TopicHarness {
     plain: String,
     /// Without TLS, with a password.
     broker: SocketAddr,
-    given: AtomicUsize,
 }
+
+/// Topics that were given out.
+static GIVEN: AtomicUsize = AtomicUsize::new(0);
 
 impl TopicHarness {
     pub(crate) fn new(plain: String, broker: SocketAddr) -> Self {
-        Self { plain, broker, given: AtomicUsize::new(0) }
+        Self { plain, broker }
     }
 }
 
@@ -146,7 +148,7 @@ impl Passage {
 #[async_trait]
 impl Harness for TopicHarness {
     async fn destination(&self) -> Box<dyn Destination> {
-        let name = format!("case-{}-{}", std::process::id(), self.given.fetch_add(1, Ordering::SeqCst));
+        let name = format!("case-{}-{}", std::process::id(), GIVEN.fetch_add(1, Ordering::SeqCst));
         let (ours, strange, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
         std::fs::write(dir.path().join("ca.pem"), ours.pem()).unwrap();
         let passage = Arc::new(Mutex::new(Passage::default()));
@@ -161,7 +163,10 @@ impl Harness for TopicHarness {
         };
         let proxy = Proxy::start(Some(ours.server(None)), self.broker, frame, rule);
         here.set(proxy.address.port()).unwrap();
-        let admin = ClientConfig::new().set("bootstrap.servers", &self.plain).create().unwrap();
+        let mut admin = ClientConfig::new();
+        // Whoever asks for a topic that is gone must not bring it back.
+        admin.set("bootstrap.servers", &self.plain).set("allow.auto.create.topics", "false");
+        let admin = admin.create().unwrap();
         let topic = Topic {
             reader: Mutex::new(Reader::new(&self.plain, &name, PARTITIONS)),
             plain: self.plain.clone(),
