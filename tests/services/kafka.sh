@@ -10,7 +10,8 @@
 # KAFKA_ADVERTISED (127.0.0.1:PORT) is where clients are told to go: the address of a proxy, for a test that has one.
 # PORT (19092) is plain, PORT+1 is TLS with SASL (towpath / towpath-secret), PORT+2 is the controller's. PORT+3 is TLS with
 # client certificates of DIR/ca.pem: DIR/client.crt is one, DIR/stranger.crt is not. PORT+4 takes tokens (OAUTHBEARER) which
-# nobody needs to have signed, and wants them anew every three seconds. The broker's own jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
+# nobody needs to have signed, and wants them anew every three seconds. PORT+5 takes the password without TLS, for a proxy that
+# has TLS of its own. The broker's own jars come from Maven Central, once, into SERVICES_CACHE (~/.cache/towpath-services). Needs Java 17, Maven, openssl.
 set -euo pipefail
 
 version=4.3.0
@@ -72,9 +73,9 @@ process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:$((port + 2))
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2)),MUTUAL://127.0.0.1:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
-advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-127.0.0.1:$port},SASL_SSL://localhost:$((port + 1)),MUTUAL://localhost:$((port + 3)),TOKENS://127.0.0.1:$((port + 4))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,MUTUAL:SSL,TOKENS:SASL_PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 1)),CONTROLLER://127.0.0.1:$((port + 2)),MUTUAL://127.0.0.1:$((port + 3)),TOKENS://127.0.0.1:$((port + 4)),PASSWORDS://127.0.0.1:$((port + 5))
+advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-127.0.0.1:$port},SASL_SSL://localhost:$((port + 1)),MUTUAL://localhost:$((port + 3)),TOKENS://127.0.0.1:$((port + 4)),PASSWORDS://127.0.0.1:$((port + 5))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,MUTUAL:SSL,TOKENS:SASL_PLAINTEXT,PASSWORDS:SASL_PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_towpath="towpath-secret";
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
@@ -90,6 +91,8 @@ listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER
 listener.name.tokens.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 listener.name.tokens.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
 listener.name.tokens.oauthbearer.connections.max.reauth.ms=3000
+listener.name.passwords.sasl.enabled.mechanisms=PLAIN
+listener.name.passwords.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_towpath="towpath-secret";
 log.dirs=$dir/data
 num.partitions=3
 offsets.topic.num.partitions=1
@@ -107,7 +110,7 @@ CONF
 start() {
   alive && die "runs already, as process $(<"$dir/pid")"
   local at
-  for at in "$port" $((port + 1)) $((port + 2)) $((port + 3)) $((port + 4)); do
+  for at in "$port" $((port + 1)) $((port + 2)) $((port + 3)) $((port + 4)) $((port + 5)); do
     answers "$at" && die "port $at is taken"
   done
   fetch
@@ -131,6 +134,7 @@ start() {
       echo "TOWPATH_KAFKA_TLS_BROKERS=localhost:$((port + 1))"
       echo "TOWPATH_KAFKA_MUTUAL_BROKERS=localhost:$((port + 3))"
       echo "TOWPATH_KAFKA_TOKEN_BROKERS=127.0.0.1:$((port + 4))"
+      echo "TOWPATH_KAFKA_PASSWORD_BROKERS=127.0.0.1:$((port + 5))"
       echo "TOWPATH_KAFKA_DIR=$dir"
       echo "TOWPATH_KAFKA_SCRIPT=$script"
       return

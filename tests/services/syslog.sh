@@ -11,6 +11,8 @@
 #   ports from SYSLOG_PORT (rsyslog 26514, syslog-ng 27514) on:
 #     +0 UDP and TCP   +1 TLS   +2 TLS with client certificates   +3 RELP (rsyslog), TCP in lines (syslog-ng)
 #     +4 RELP over TLS with client certificates
+#     +5 as +2, with a certificate of another authority (strange.pem)   +6 as +2, for clients of that authority
+#     +7 as +4, with a certificate of another authority   +8 as +4, for a client of another name (rsyslog)
 #   SYSLOG_QUEUE=direct: rsyslog answers RELP only when the event is in the file. Without it when it is in its queue.
 #
 # Debian's packages are unpacked into SERVICES_CACHE (~/.cache/towpath-services), not installed: only one syslog daemon can
@@ -42,13 +44,19 @@ install() {
   touch "$cache/complete"
 }
 
-# One authority, and certificates for the server and for the client.
+# An authority with certificates for the server and for the client, and another one with one for a server.
 certify() {
   [ -e "$dir/client.crt" ] && return
-  openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj "/CN=Towpath tests" -keyout "$dir/ca.key" -out "$dir/ca.pem"
-  for name in localhost client; do
+  local authority name
+  for authority in strange ca; do
+    openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj "/CN=Towpath tests, $authority" \
+      -keyout "$dir/$authority.key" -out "$dir/$authority.pem"
+  done
+  for name in stranger localhost client; do
+    authority=ca
+    [ "$name" = stranger ] && authority=strange
     openssl req -newkey rsa:2048 -nodes -subj "/CN=$name" -keyout "$dir/$name.key" -out "$dir/$name.csr"
-    openssl x509 -req -in "$dir/$name.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial -days 7 \
+    openssl x509 -req -in "$dir/$name.csr" -CA "$dir/$authority.pem" -CAkey "$dir/$authority.key" -CAcreateserial -days 7 \
       -extfile <(echo "subjectAltName=DNS:$name,IP:127.0.0.1") -out "$dir/$name.crt"
   done
 }
@@ -57,7 +65,7 @@ configure_rsyslog() {
   local queue=""
   [ "${SYSLOG_QUEUE:-}" = direct ] && queue='queue.type="Direct"'
   cat <<END
-global(workDirectory="$dir" maxMessageSize="1m" net.enableDNS="off"
+global(workDirectory="$dir" maxMessageSize="2m" net.enableDNS="off"
   parser.escapeControlCharactersOnReceive="off" parser.dropTrailingLFOnReception="off"
   defaultNetstreamDriverCAFile="$dir/ca.pem"
   defaultNetstreamDriverCertFile="$dir/localhost.crt" defaultNetstreamDriverKeyFile="$dir/localhost.key")
@@ -77,14 +85,25 @@ ruleset(name="keep" $queue) {
   action(type="omfile" file="$dir/received.jsonl" template="event" asyncWriting="off" flushOnTXEnd="on")
 }
 input(type="imudp" name="udp" address="127.0.0.1" port="$port" ruleset="keep")
-input(type="imtcp" name="tcp" address="127.0.0.1" port="$port" ruleset="keep" maxFrameSize="1048576")
-input(type="imtcp" name="tls" address="127.0.0.1" port="$((port + 1))" ruleset="keep" maxFrameSize="1048576"
+input(type="imtcp" name="tcp" address="127.0.0.1" port="$port" ruleset="keep" maxFrameSize="2097152")
+input(type="imtcp" name="tls" address="127.0.0.1" port="$((port + 1))" ruleset="keep" maxFrameSize="2097152"
   streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon")
-input(type="imtcp" name="mtls" address="127.0.0.1" port="$((port + 2))" ruleset="keep" maxFrameSize="1048576"
+input(type="imtcp" name="mtls" address="127.0.0.1" port="$((port + 2))" ruleset="keep" maxFrameSize="2097152"
   streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client"])
-input(type="imrelp" name="relp" address="127.0.0.1" port="$((port + 3))" ruleset="keep" maxDataSize="1m")
-input(type="imrelp" name="relp-tls" address="127.0.0.1" port="$((port + 4))" ruleset="keep" maxDataSize="1m" tls="on"
+input(type="imrelp" name="relp" address="127.0.0.1" port="$((port + 3))" ruleset="keep" maxDataSize="2m")
+input(type="imrelp" name="relp-tls" address="127.0.0.1" port="$((port + 4))" ruleset="keep" maxDataSize="2m" tls="on"
   tls.caCert="$dir/ca.pem" tls.myCert="$dir/localhost.crt" tls.myPrivKey="$dir/localhost.key" tls.authMode="certvalid")
+input(type="imtcp" name="strange" address="127.0.0.1" port="$((port + 5))" ruleset="keep" maxFrameSize="2097152"
+  streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client"]
+  streamDriver.certFile="$dir/stranger.crt" streamDriver.keyFile="$dir/stranger.key")
+input(type="imtcp" name="strangers" address="127.0.0.1" port="$((port + 6))" ruleset="keep" maxFrameSize="2097152"
+  streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client"]
+  streamDriver.caFile="$dir/strange.pem")
+input(type="imrelp" name="relp-strange" address="127.0.0.1" port="$((port + 7))" ruleset="keep" maxDataSize="2m" tls="on"
+  tls.caCert="$dir/ca.pem" tls.myCert="$dir/stranger.crt" tls.myPrivKey="$dir/stranger.key" tls.authMode="certvalid")
+input(type="imrelp" name="relp-strangers" address="127.0.0.1" port="$((port + 8))" ruleset="keep" maxDataSize="2m" tls="on"
+  tls.caCert="$dir/ca.pem" tls.myCert="$dir/localhost.crt" tls.myPrivKey="$dir/localhost.key" tls.authMode="name"
+  tls.permittedPeer=["stranger"])
 syslog.* action(type="omfile" file="$dir/server.log")
 END
 }
@@ -94,16 +113,20 @@ configure_syslog_ng() {
   local many='max-connections(50) log-iw-size(5000)' here='ip("127.0.0.1")'
   cat <<END
 @version: 3.38
-options { keep-hostname(yes); use-dns(no); log-msg-size(1048576); stats-freq(0); };
+options { keep-hostname(yes); use-dns(no); log-msg-size(2097152); stats-freq(0); };
 source in_udp { syslog($here port($port) transport("udp")); };
 source in_tcp { syslog($here port($port) transport("tcp") $many); };
 source in_tls { syslog($here port($((port + 1))) transport("tls") $many tls($certificate peer-verify(optional-untrusted))); };
 source in_mtls { syslog($here port($((port + 2))) transport("tls") $many tls($certificate peer-verify(required-trusted))); };
+source in_strange { syslog($here port($((port + 5))) transport("tls") $many tls(key-file("$dir/stranger.key")
+  cert-file("$dir/stranger.crt") ca-file("$dir/ca.pem") peer-verify(required-trusted))); };
+source in_strangers { syslog($here port($((port + 6))) transport("tls") $many tls(key-file("$dir/localhost.key")
+  cert-file("$dir/localhost.crt") ca-file("$dir/strange.pem") peer-verify(required-trusted))); };
 source in_lines { network($here port($((port + 3))) transport("tcp") $many flags(syslog-protocol)); };
 source in_itself { internal(); };
 destination to_events { file("$dir/received.jsonl" template("\$(format-json --scope none input=\"\${SOURCE}\" pri=\"\${PRI}\" time=\"\${S_ISODATE}\" host=\"\${HOST}\" app=\"\${PROGRAM}\" msgid=\"\${MSGID}\" data=\"\${SDATA}\" msg=\"\${MESSAGE}\")\n") frac-digits(6)); };
 destination to_log { file("$dir/server.log"); };
-log { source(in_udp); source(in_tcp); source(in_tls); source(in_mtls); source(in_lines); destination(to_events); };
+log { source(in_udp); source(in_tcp); source(in_tls); source(in_mtls); source(in_strange); source(in_strangers); source(in_lines); destination(to_events); };
 log { source(in_itself); destination(to_log); };
 END
 }

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use bytes::Bytes;
-use http_client::header::{HeaderMap, HeaderName, HeaderValue};
+use http_client::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http_client::{Answer, HttpClient, HttpError, Method, Request, Url};
 use pipeline::BoxError;
 use tokio::time::timeout;
@@ -123,11 +123,14 @@ fn translated(request: &HttpRequest) -> Result<Request, BoxError> {
     })
 }
 
-/// The answer in the SDK's terms.
+/// The answer in the SDK's terms. The client has decoded the body: what the headers say of its bytes is not true of these.
 fn response(answer: &Answer, body: Bytes) -> Result<HttpResponse, BoxError> {
     let status = StatusCode::try_from(answer.status.as_u16())?;
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in &answer.headers {
+        if [CONTENT_LENGTH, CONTENT_ENCODING].contains(name) {
+            continue;
+        }
         // A header that is no text says nothing to the SDK.
         let Ok(value) = value.to_str() else { continue };
         response.headers_mut().try_append(name.as_str().to_owned(), value.to_owned())?;

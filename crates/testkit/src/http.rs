@@ -1,9 +1,10 @@
 //! An HTTP server on loopback, with or without TLS, for destinations that tests deliver to. It reads requests whole, and
-//! answers what a function says; what a protocol refuses is for that function to know. [`send`] is the other side: what
-//! stands between a client and a server passes requests on with it.
+//! answers what a function says; what a protocol refuses is for that function to know. [`send`] is the other side, and a
+//! [`Proxy`] stands between a client and a server.
 
 mod authority;
 mod client;
+mod proxy;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -16,7 +17,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -26,7 +27,8 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 pub use self::authority::Authority;
-pub use self::client::{Received, send};
+pub use self::client::{Received, call, send};
+pub use self::proxy::{Proxy, Turn};
 
 /// A request, read whole.
 #[derive(Clone, Debug)]
@@ -42,6 +44,25 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request of its own, to a server at this address.
+    pub fn new(server: SocketAddr, method: &str, target: &str, body: &[u8]) -> Self {
+        let mut headers = HeaderMap::new();
+        let host = HeaderValue::from_str(&server.to_string()).expect("an address is text");
+        headers.insert("host", host);
+        headers.insert("content-length", body.len().into());
+        Self { method: method.to_owned(), target: target.to_owned(), headers, body: body.to_vec() }
+    }
+
+    /// The same with this header instead of what it had under the name.
+    ///
+    /// # Panics
+    /// When it is no header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().expect("a header"));
+        self
+    }
+
     /// A header that stands there once, as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -53,6 +74,8 @@ impl Request {
 pub enum Reply {
     /// An answer: status, headers, body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// What another server has answered, as it is.
+    Passed(Received),
     /// The connection is closed without one.
     Close,
     /// The connection is reset without one; over TLS it is closed.
@@ -190,6 +213,16 @@ async fn serve(
                 response = response.header(name, value);
             }
             response.body(Full(Some(text.into()))).map_err(io::Error::other)
+        }
+        Reply::Passed(received) => {
+            let mut response = Response::new(Full(Some(received.body.into())));
+            *response.status_mut() = StatusCode::from_u16(received.status).map_err(io::Error::other)?;
+            *response.headers_mut() = received.headers;
+            // The body is whole here, and the connection is ours.
+            for name in ["transfer-encoding", "connection", "content-length"] {
+                response.headers_mut().remove(name);
+            }
+            Ok(response)
         }
         Reply::Close => Err(io::ErrorKind::ConnectionReset.into()),
         Reply::Reset => {

@@ -1,7 +1,8 @@
 //! What tests and benchmarks of several crates check with; never part of the product.
 //!
 //! `schema` has the published schemas of OCSF and ECS, [`sink`] what every sink must do, [`store`] what every checkpoint
-//! store must do, [`http`] a server to speak to. What every source must do is the crate `hazards`.
+//! store must do, [`http`] a server to speak to and a proxy, [`tcp`] a proxy for what is not HTTP. What every source must do is
+//! the crate `hazards`.
 //!
 //! ```
 //! let errors = testkit::schema::check_ocsf("1.8.0", br#"{"class_uid": 3002}"#).unwrap_err();
@@ -12,6 +13,7 @@ pub mod http;
 pub mod schema;
 pub mod sink;
 pub mod store;
+pub mod tcp;
 
 use std::any::Any;
 

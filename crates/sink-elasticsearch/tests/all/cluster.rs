@@ -2,14 +2,16 @@
 //! code with the sink.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use testkit::http::{Answer, Reply, Request, Server, ServerConfig};
+
+use crate::request::{documents, media_types};
+
+/// The query of every bulk request that is in order.
+pub(crate) const QUERY: &str = "?filter_path=errors%2Citems.*.status%2Citems.*.error.type%2Citems.*.error.reason%2Citems.*.failure_store";
 
 /// How this cluster is set up.
 #[derive(Clone, Debug)]
@@ -18,7 +20,12 @@ pub(crate) struct Setup {
     /// The value of `Authorization`.
     pub(crate) auth: Option<&'static str>,
     pub(crate) data_streams: Vec<&'static str>,
+    /// As they stand in a URL.
     pub(crate) pipelines: Vec<&'static str>,
+    /// Indexes that are not there, and that nobody may make.
+    pub(crate) absent: Vec<&'static str>,
+    /// Whether `n` is mapped as `long`, and every new member gets a mapping of its own.
+    pub(crate) is_mapped: bool,
     pub(crate) longest: usize,
     pub(crate) coding: Option<&'static str>,
 }
@@ -30,6 +37,8 @@ impl Default for Setup {
             auth: None,
             data_streams: vec!["logs-audit-default"],
             pipelines: vec![],
+            absent: vec![],
+            is_mapped: false,
             longest: 16 << 20,
             coding: None,
         }
@@ -182,39 +191,15 @@ fn serve(request: &Request, setup: &Setup, state: &mut State) -> (Reply, Duratio
         }),
         ("POST", ["_bulk"]) => bulk(request, query, None, setup, state),
         ("POST", [index, "_bulk"]) => bulk(request, query, Some(index), setup, state),
-        _ => at_once((405, json!({"error": "Incorrect HTTP method", "status": 405}).to_string())),
+        (method, ["_bulk"] | [_, "_bulk"] | [""]) => {
+            let words = format!("Incorrect HTTP method for uri [{path}] and method [{method}]");
+            at_once((405, json!({"error": words, "status": 405}).to_string()))
+        }
+        (method, _) => {
+            let words = format!("no handler found for uri [{path}] and method [{method}]");
+            at_once((400, json!({"error": words}).to_string()))
+        }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Action {
-    create: Meta,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Meta {
-    #[serde(rename = "_index")]
-    index: Option<String>,
-    #[serde(rename = "_id")]
-    id: String,
-}
-
-/// Which media types go together: both with a version or neither, and none with a version to OpenSearch.
-fn media_types(request: &Request, setup: &Setup) -> Result<(), (u16, String)> {
-    let content = request.header("content-type").unwrap_or_default();
-    let accept = request.header("accept").unwrap_or("*/*");
-    let versioned = |text: &str| text.starts_with("application/vnd.elasticsearch+");
-    if setup.opensearch && (versioned(content) || versioned(accept)) {
-        let words = format!("Content-Type header [{content}] is not supported");
-        return Err((406, json!({"error": words, "status": 406}).to_string()));
-    }
-    if versioned(content) != versioned(accept) {
-        return Err(error(400, "media_type_header_exception", "A compatible version is required on both"));
-    }
-    let plain = content.contains("x-ndjson");
-    if plain { Ok(()) } else { Err((406, json!({"error": "Content-Type", "status": 406}).to_string())) }
 }
 
 fn bulk(
@@ -228,7 +213,7 @@ fn bulk(
     if request.body.len() > setup.longest {
         return at_once((413, String::new()));
     }
-    let read = media_types(request, setup).and_then(|()| documents(request, index, setup));
+    let read = media_types(request, setup).and_then(|()| documents(request, query, index, setup));
     let documents = match read {
         Ok(documents) => documents,
         Err(refusal) => {
@@ -236,17 +221,17 @@ fn bulk(
             return at_once(refusal);
         }
     };
-    if !query.starts_with("filter_path=errors%2Citems.*.status%2Citems.*.error.type") {
+    if !query.starts_with(&QUERY[1..]) {
         state.violations.push(format!("the query is {query}"));
     }
-    let texts: Vec<String> = documents.iter().map(|document| document.text.clone()).collect();
+    let texts: Vec<String> = documents.iter().map(|(document, _)| document.text.clone()).collect();
     let State { fates, rule, .. } = state;
     let fate = fates.pop_front().unwrap_or_else(|| rule.as_mut().map_or(Fate::Take, |rule| rule(&texts)));
     if let Fate::Refuse(status, headers, body) = fate {
         return (Reply::Answer(status, headers, body), Duration::ZERO);
     }
     let mut items = Vec::new();
-    for (number, document) in documents.into_iter().enumerate() {
+    for (number, (document, refusal)) in documents.into_iter().enumerate() {
         let told = match &fate {
             Fate::But(others) => others.iter().find(|(at, ..)| *at == number),
             _ => None,
@@ -256,21 +241,19 @@ fn bulk(
             Some((_, status, kind, reason)) => {
                 json!({"status": status, "error": {"type": kind, "reason": reason}})
             }
+            None if let Some((status, kind, reason)) = refusal => {
+                json!({"status": status, "error": {"type": kind, "reason": reason}})
+            }
             None if matches!(fate, Fate::Divert) => json!({"status": 201, "failure_store": "used"}),
             None if state.ids.contains_key(&key) => {
                 let reason = format!("[{}]: version conflict, document already exists", document.id);
                 json!({"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": reason}})
             }
-            None => match store(document, setup) {
-                Ok(document) => {
-                    state.ids.insert(key, number);
-                    state.documents.push(document);
-                    json!({"status": 201})
-                }
-                Err(reason) => {
-                    json!({"status": 400, "error": {"type": "document_parsing_exception", "reason": reason}})
-                }
-            },
+            None => {
+                state.ids.insert(key, number);
+                state.documents.push(document);
+                json!({"status": 201})
+            }
         };
         items.push(json!({"create": item}));
     }
@@ -285,90 +268,6 @@ fn bulk(
         Fate::TakeSlowly(wait) => (Reply::Answer(200, vec![], body), wait),
         _ => (Reply::Answer(200, vec![], body), Duration::ZERO),
     }
-}
-
-/// What a document must be to be stored.
-fn store(document: Document, setup: &Setup) -> Result<Document, String> {
-    let members: Vec<(String, Box<RawValue>)> = object(&document.text)?;
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("Duplicate field '{}'", twice[0]));
-    }
-    if setup.data_streams.contains(&document.index.as_str()) {
-        let time = members.iter().find(|(name, _)| name == "@timestamp").map(|(_, value)| value.get());
-        if time.is_none_or(|time| time.len() < 22 || !time.ends_with("Z\"")) {
-            return Err("data stream timestamp field [@timestamp] is missing".to_owned());
-        }
-    }
-    Ok(document)
-}
-
-/// The members of an object, also those that stand there twice.
-fn object(text: &str) -> Result<Vec<(String, Box<RawValue>)>, String> {
-    struct Members(Vec<(String, Box<RawValue>)>);
-    impl<'de> Deserialize<'de> for Members {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Members;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("an object")
-                }
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                    let mut members = Vec::new();
-                    while let Some(member) = map.next_entry()? {
-                        members.push(member);
-                    }
-                    Ok(Members(members))
-                }
-            }
-            deserializer.deserialize_map(Visitor)
-        }
-    }
-    let members: Members = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    Ok(members.0)
-}
-
-/// The documents of a request, or what is wrong with it.
-fn documents(request: &Request, index: Option<&str>, setup: &Setup) -> Result<Vec<Document>, (u16, String)> {
-    let bad = |reason: &str| error(400, "illegal_argument_exception", reason);
-    if request.header("content-encoding") != setup.coding {
-        return Err(bad("the test expects another coding"));
-    }
-    let mut text = Vec::new();
-    match setup.coding {
-        None => text.clone_from(&request.body),
-        Some(_) => {
-            let read = flate2::read::GzDecoder::new(&request.body[..]).read_to_end(&mut text);
-            read.map_err(|_| bad("not in gzip format"))?;
-        }
-    }
-    let text = String::from_utf8(text).map_err(|_| bad("not UTF-8"))?;
-    let text = text
-        .strip_suffix('\n')
-        .ok_or_else(|| bad("The bulk request must be terminated by a newline [\\n]"))?;
-    let lines: Vec<&str> = text.split('\n').collect();
-    if !lines.len().is_multiple_of(2) {
-        return Err(bad("Malformed action/metadata line"));
-    }
-    let mut documents = Vec::new();
-    for pair in lines.chunks(2) {
-        let Action { create: Meta { index: own, id } } = serde_json::from_str(pair[0])
-            .map_err(|error| bad(&format!("Malformed action/metadata line: {error}")))?;
-        if id.is_empty() || id.len() > 512 {
-            return Err(bad("id is too long"));
-        }
-        let index = match (own, index) {
-            (Some(own), _) => own,
-            (None, Some(index)) => index.to_owned(),
-            (None, None) => {
-                return Err(error(400, "action_request_validation_exception", "index is missing"));
-            }
-        };
-        documents.push(Document { index, id, text: pair[1].to_owned() });
-    }
-    Ok(documents)
 }
 
 /// The refusal of one document, as a rule tells it.

@@ -86,7 +86,8 @@ async fn requests_are_made_as_each_product_wants_them() {
         ),
         ("opensearch", true, "application/x-ndjson", "*/*"),
     ] {
-        let setup = Setup { opensearch, coding: Some("gzip"), ..Setup::default() };
+        let pipelines = vec!["add+geo%2Fip"];
+        let setup = Setup { opensearch, pipelines, coding: Some("gzip"), ..Setup::default() };
         let cluster = Cluster::start(setup, 1).await;
         let config = json!({"flavor": flavor, "compression": "gzip", "pipeline": "add geo/ip"});
         assert_eq!(words(&deliver(&sink_to(&cluster, &config), &[1]).await), "taken", "{flavor}");

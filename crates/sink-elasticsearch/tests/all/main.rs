@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod answers;
 mod checking;
 mod cluster;
 mod conformance;
 mod documents;
 mod events;
 mod items;
+mod node;
 mod nodes;
 mod real;
+mod request;
 mod templates;
 
 use std::error::Error;

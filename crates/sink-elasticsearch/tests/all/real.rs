@@ -7,6 +7,7 @@ use pipeline::{Schema, Sink, SinkError, Write};
 use serde_json::{Value, json};
 use sink_elasticsearch::{Flavor, TemplateSchema, template};
 
+use crate::node::NodeHarness;
 use crate::{events, line, sink, templates, words};
 
 const NODES: [(&str, &str, Flavor); 2] = [
@@ -15,15 +16,15 @@ const NODES: [(&str, &str, Flavor); 2] = [
 ];
 
 /// A real node and what it is.
-struct Node {
-    url: String,
-    name: &'static str,
+pub(crate) struct Node {
+    pub(crate) url: String,
+    pub(crate) name: &'static str,
     flavor: Flavor,
     client: HttpClient,
 }
 
 impl Node {
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let node = |(variable, name, flavor)| {
             let url = std::env::var(variable).ok()?;
             Some(Self { url, name, flavor, client: HttpClient::new(ClientSettings::default()) })
@@ -52,6 +53,15 @@ impl Node {
             config[key] = value.clone();
         }
         sink(&config)
+    }
+}
+
+/// Every case of the suite that our own cluster passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "needs real nodes"]
+async fn the_sink_conforms_to_real_nodes() {
+    for node in Node::all() {
+        testkit::sink::conforms_to(node.name, NodeHarness::new(&node.url, node.name)).await;
     }
 }
 

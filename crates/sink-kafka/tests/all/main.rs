@@ -10,6 +10,7 @@ mod conformance;
 mod events;
 mod real;
 mod tokens;
+mod topic;
 mod troubles;
 
 use pipeline::{Outcome, Sink, SinkError};

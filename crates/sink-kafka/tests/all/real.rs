@@ -19,6 +19,7 @@ use sink_kafka::{KafkaConfig, KafkaSink};
 use testkit::http::{Reply, Server};
 
 use crate::cluster::Reader;
+use crate::topic::TopicHarness;
 use crate::{deliver, events, words};
 
 const EVENTS: u32 = 20_000;
@@ -59,6 +60,17 @@ async fn broker(action: &'static str, more: &[&str]) {
 
 fn file(name: &str) -> PathBuf {
     Path::new(&variable("TOWPATH_KAFKA_DIR")).join(name)
+}
+
+/// The suite that every sink passes, over TLS and with a password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+#[ignore = "needs tests/services/kafka.sh"]
+async fn the_sink_conforms_to_a_real_broker() {
+    let harness = TopicHarness::new(
+        variable("TOWPATH_KAFKA_BROKERS"),
+        variable("TOWPATH_KAFKA_PASSWORD_BROKERS").parse().unwrap(),
+    );
+    testkit::sink::conforms_to("Kafka", harness).await;
 }
 
 /// Twenty thousand events, with a pause after each write of a hundred.

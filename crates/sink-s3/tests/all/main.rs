@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod answers;
 mod chain;
 mod conformance;
+mod minio;
 mod real;
 mod server;
 mod writes;

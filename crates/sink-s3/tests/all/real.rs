@@ -4,19 +4,54 @@ use std::collections::BTreeSet;
 use std::env;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 use http_client::{ClientSettings, HttpClient};
 use pipeline::{Sink, SinkError, Write};
 use serde_json::json;
 
+use crate::minio::{Access, MinioHarness};
 use crate::server::lines;
 use crate::writes::numbered;
 
 // The SDK has no HTTP client of its own here either.
 #[path = "../../src/transport.rs"]
 mod transport;
+
+/// A client of the SDK, which shares no more with the sink than how bytes go out.
+pub(crate) fn client(access: &Access) -> aws_sdk_s3::Client {
+    client_of(access, "us-east-1")
+}
+
+/// One that takes the store to be in this region.
+pub(crate) fn client_of(access: &Access, region: &'static str) -> aws_sdk_s3::Client {
+    let http = transport::Transport::new(Arc::new(HttpClient::new(ClientSettings::default())), []);
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .endpoint_url(&access.endpoint)
+        .force_path_style(true)
+        .retry_config(RetryConfig::disabled())
+        .http_client(http)
+        .credentials_provider(Credentials::new(&access.id, &access.key, None, None, "test"));
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+/// Every case of the suite that our own store passes, in both forms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "needs a store: S3_TEST_ENDPOINT, S3_TEST_ACCESS_KEY, S3_TEST_SECRET_KEY"]
+async fn the_sink_conforms_to_a_real_store() {
+    let plain = json!({"compression": "none", "partition": "", "checksum": "sha256"});
+    for (name, config, tls) in [("gzip over TLS", json!({"prefix": "audit/"}), true), ("plain", plain, false)]
+    {
+        let (access, given) = (Access::of_environment(), AtomicUsize::new(0));
+        testkit::sink::conforms_to(&format!("MinIO, {name}"), MinioHarness { access, config, tls, given })
+            .await;
+    }
+}
 
 const EVENTS: u32 = 20_000;
 
@@ -48,15 +83,13 @@ async fn settle(sink: &dyn Sink, numbers: Vec<u32>) -> (u32, u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a store: S3_TEST_ENDPOINT, and S3_TEST_RESTART with a command that kills and starts it"]
 async fn nothing_is_lost_when_the_store_is_killed() {
-    let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
-    let endpoint = variable("S3_TEST_ENDPOINT");
-    let (id, key) = (variable("S3_TEST_ACCESS_KEY"), variable("S3_TEST_SECRET_KEY"));
+    let access = Access::of_environment();
     let prefix = format!("run-{}", fastrand::u64(..));
     let sink = crate::sink(&json!({
         "bucket": "test",
         "prefix": prefix,
-        "endpoint": endpoint,
-        "credentials": {"access_key_id": id, "secret_access_key": key},
+        "endpoint": access.endpoint,
+        "credentials": {"access_key_id": access.id, "secret_access_key": access.key},
         "timeout": "5s",
     }));
     sink.check().await.unwrap();
@@ -83,15 +116,7 @@ async fn nothing_is_lost_when_the_store_is_killed() {
     // The same again is known by a store with conditions.
     let again = settle(&sink, (0..TOGETHER).collect()).await;
 
-    let http = transport::Transport::new(Arc::new(HttpClient::new(ClientSettings::default())), []);
-    let config = Builder::new()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(&endpoint)
-        .force_path_style(true)
-        .http_client(http)
-        .credentials_provider(Credentials::new(id, key, None, None, "test"));
-    let client = aws_sdk_s3::Client::from_conf(config.build());
+    let client = client(&access);
     let (mut found, mut events, mut objects, mut next) = (BTreeSet::new(), 0, 0, None);
     loop {
         let page =

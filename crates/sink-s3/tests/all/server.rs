@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
     ETagCondition, ListObjectsV2Input, ListObjectsV2Output, Object as Listed, PutObjectInput, PutObjectOutput,
 };
@@ -99,6 +100,35 @@ fn error(status: u16, code: &str, message: String) -> S3Error {
 #[derive(Clone, Copy)]
 struct Close;
 
+/// The one that the store knows.
+struct Account;
+
+#[async_trait::async_trait]
+impl S3Auth for Account {
+    async fn get_secret_key(&self, id: &str) -> S3Result<SecretKey> {
+        if id == KEY_ID { Ok(SECRET.into()) } else { Err(s3_error!(InvalidAccessKeyId)) }
+    }
+}
+
+/// What a checksum beside the body says of it must be true. Looked at last: `answers.rs`.
+fn verify(input: &PutObjectInput, body: &[u8]) -> S3Result<()> {
+    let is_sha256 = |said: &str| said == BASE64_STANDARD.encode(Sha256::digest(body));
+    let is_crc32c = |said: &str| said == BASE64_STANDARD.encode(crc32c(body).to_be_bytes());
+    if input.checksum_sha256.as_deref().is_some_and(|said| !is_sha256(said))
+        || input.checksum_crc32c.as_deref().is_some_and(|said| !is_crc32c(said))
+    {
+        let words = "The provided checksum does not match".to_owned();
+        return Err(error(400, "XAmzContentChecksumMismatch", words));
+    }
+    Ok(())
+}
+
+/// Castagnoli's (RFC 3720, B.4).
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
+}
+
 #[async_trait::async_trait]
 impl S3 for Store {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -153,6 +183,9 @@ impl S3 for Store {
             };
             if !matches!(reply, Reply::Refuse(..)) {
                 let there = state.objects.iter().position(|there| there.key == object.key);
+                if there.is_none() || input.if_none_match.is_none() {
+                    verify(&input, &object.body)?;
+                }
                 match (there, &input.if_none_match) {
                     (Some(_), Some(ETagCondition::Any)) => return Err(s3_error!(PreconditionFailed)),
                     (Some(there), None) => {
@@ -207,7 +240,7 @@ impl S3 for Store {
 }
 
 /// The lines of an object, which must be what its metadata and its name say.
-fn inspect(object: &Object) -> Result<String, String> {
+pub(crate) fn inspect(object: &Object) -> Result<String, String> {
     let lines = lines(&object.key, &object.body);
     let of = |name: &str| {
         let found = object.metadata.iter().find(|(key, _)| key == name);
@@ -264,7 +297,7 @@ impl Server {
         let store = Store(Arc::default());
         store.state().tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let mut builder = S3ServiceBuilder::new(store.clone());
-        builder.set_auth(SimpleAuth::from_single(KEY_ID, SECRET));
+        builder.set_auth(Account);
         let service = builder.build();
         let shared = store.clone();
         tokio::spawn(async move {

@@ -1,12 +1,16 @@
 //! What is asked of the store, and what follows from its answers.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use pipeline::{
     EventBatch, EventDraft, EventOutcome, EventWriter, Origin, Outcome, Schema, Sink, SinkError, Timestamp,
     View, Write,
 };
 use serde_json::{Value, json};
+use testkit::http::Received;
 
 use crate::server::{BUCKET, KEY_ID, Reply, SECRET, Server};
 
@@ -303,4 +307,29 @@ async fn a_bucket_that_may_not_be_listed_passes_the_check() {
         sink.check().await.unwrap_err();
     }
     assert_eq!(server.puts(), 0);
+}
+
+/// A store, or what stands before it, may compress its answers: MinIO does with those of more than some kilobyte, which a
+/// listing of one object with a long key is.
+#[tokio::test]
+async fn a_compressed_listing_passes_the_check() {
+    let key = "k".repeat(1000);
+    let text = format!("<ListBucketResult><Contents><Key>{key}</Key></Contents></ListBucketResult>");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let headers = [("content-type", "application/xml"), ("content-encoding", "gzip")];
+    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    let headers = headers.into_iter().collect();
+    let answer = Received { status: 200, headers, body: encoder.finish().unwrap() };
+    let store = testkit::http::Server::start(None, move |_| {
+        let answer = answer.clone();
+        Box::pin(async move { testkit::http::Reply::Passed(answer) })
+    })
+    .await;
+    let sink = crate::sink(&json!({
+        "bucket": BUCKET,
+        "endpoint": format!("http://{}", store.address),
+        "credentials": {"access_key_id": KEY_ID, "secret_access_key": SECRET},
+    }));
+    sink.check().await.unwrap();
 }

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used)] // The lint spares test functions, but not what they share.
 
+mod answers;
 mod checking;
 mod conformance;
 mod events;
 mod parse;
+mod real;
 mod receiver;
 mod refusals;
 mod stalls;

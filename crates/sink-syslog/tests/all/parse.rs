@@ -96,6 +96,9 @@ pub(crate) struct Frame {
 /// The first frame of RELP; nothing while it is not whole.
 pub(crate) fn relp(bytes: &[u8]) -> Result<Option<Frame>, String> {
     let bad = || Err(format!("no frame: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(60)])));
+    if bytes.first().is_some_and(|byte| !byte.is_ascii_digit()) {
+        return bad();
+    }
     let Some(blank) = bytes.iter().position(|byte| *byte == b' ') else {
         return if bytes.len() > 9 { bad() } else { Ok(None) };
     };

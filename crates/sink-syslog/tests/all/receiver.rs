@@ -321,7 +321,13 @@ impl State {
                 Ok(None) => break,
                 Err(why) => {
                     self.violations.push(why);
-                    connection.is_over = true;
+                    match self.protocol {
+                        Protocol::Relp => {
+                            at = input.len();
+                            connection.end_session();
+                        }
+                        _ => connection.is_over = true,
+                    }
                     break;
                 }
             }
@@ -344,6 +350,7 @@ impl State {
         if frame.number != connection.next {
             let expected = connection.next;
             self.violations.push(format!("number {} where {expected} was expected", frame.number));
+            return connection.end_session();
         }
         connection.next = frame.number % 999_999_999 + 1;
         match (frame.command.as_str(), connection.is_open) {
@@ -363,9 +370,24 @@ impl State {
                 connection.answer(Duration::ZERO, frame.number, answer);
             }
             ("syslog", true) => self.relp_message(connection, frame),
-            ("close", true) if frame.data.is_empty() => connection.is_open = false,
+            ("close", true) if frame.data.is_empty() => {
+                connection.is_open = false;
+                connection.say(Duration::ZERO, format!("{} rsp 0\n", frame.number).as_bytes());
+                connection.end_session();
+            }
             (command, is_open) => {
                 self.violations.push(format!("{command} while open is {is_open}"));
+                match command {
+                    "syslog" => connection.answer(Duration::ZERO, frame.number, "500 command not enabled"),
+                    "open" => {
+                        // So does librelp.
+                        for _ in 0..2 {
+                            connection.answer(Duration::ZERO, frame.number, "500 session is open");
+                        }
+                        connection.end_session();
+                    }
+                    _ => connection.end_session(),
+                }
             }
         }
     }
@@ -508,6 +530,12 @@ impl Connection {
             Some((last, waiting)) if wait.is_zero() && *last <= due => waiting.extend_from_slice(bytes),
             _ => self.output.push((due, bytes.to_vec())),
         }
+    }
+
+    /// As rsyslog ends one, in good order or not (`answers.rs`).
+    fn end_session(&mut self) {
+        self.say(Duration::ZERO, b"0 serverclose 0\n");
+        self.cut_at = Some(Instant::now() + Duration::from_millis(20));
     }
 
     fn answer(&mut self, wait: Duration, number: u32, text: &str) {

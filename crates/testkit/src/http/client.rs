@@ -39,3 +39,18 @@ pub async fn send(server: SocketAddr, request: Request) -> io::Result<Received> 
     connection.abort();
     Ok(Received { status: head.status.as_u16(), headers: head.headers, body })
 }
+
+/// The same for callers that wait, from wherever they are: the request is sent from a thread of its own.
+///
+/// # Errors
+/// Those of [`send`].
+///
+/// # Panics
+/// When there can be no more threads.
+pub fn call(server: SocketAddr, request: Request) -> io::Result<Received> {
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(send(server, request))
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().expect("it does not panic"))
+}

@@ -38,8 +38,9 @@ impl Bench {
         parts: usize,
     ) -> Result<Outcome, SinkError> {
         let write = events::write(events, parts);
-        let result = tokio::time::timeout(LONGEST, sink.write(&write)).await;
-        let result = result.unwrap_or_else(|_| panic!("a write has not ended after {LONGEST:?}"));
+        let longest = LONGEST * self.patience.factor;
+        let result = tokio::time::timeout(longest, sink.write(&write)).await;
+        let result = result.unwrap_or_else(|_| panic!("a write has not ended after {longest:?}"));
         match &result {
             Ok(outcome) => self.judge(events, outcome),
             Err(error) => self.judge_error(error),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use pipeline::Sink;
 
 use super::events::Event;
-use super::{CannotHappen, Delivery, Destination, Held, Trouble, Unheard};
+use super::{CannotHappen, Delivery, Destination, Held, Patience, Trouble, Unheard};
 
 /// One case's destination.
 pub(crate) struct Bench {
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) unheard: Unheard,
+    pub(crate) patience: Patience,
 }
 
 /// Whether an event may stand there more than once.

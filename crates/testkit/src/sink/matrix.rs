@@ -13,9 +13,6 @@ use super::{CannotHappen, Harness, cancellation, runs, writes};
 /// No case may take longer.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// Cases that run at once, each with a destination of its own.
-const AT_ONCE: usize = 4;
-
 /// What a case says in the end; it panics when the sink does not conform.
 pub(super) type Verdict = Result<(), CannotHappen>;
 
@@ -61,6 +58,14 @@ impl Report {
         let failed = self.cases.iter().filter(|(_, ended)| matches!(ended, Ended::Failed(_)));
         failed.map(|(name, _)| *name).collect()
     }
+
+    /// How many ended how, in a few words.
+    pub fn counts(&self) -> String {
+        let count = |wanted: fn(&Ended) -> bool| self.cases.iter().filter(|(_, ended)| wanted(ended)).count();
+        let passed = count(|ended| matches!(ended, Ended::Passed(_)));
+        let absent = count(|ended| matches!(ended, Ended::CannotHappen(_)));
+        format!("{passed} passed, {absent} cannot happen, {} failed", self.failed().len())
+    }
 }
 
 impl fmt::Display for Report {
@@ -79,10 +84,11 @@ impl fmt::Display for Report {
 /// Runs those cases.
 pub(super) async fn run(harness: Arc<dyn Harness>, wanted: impl Fn(&str) -> bool) -> Report {
     let mut waiting = CASES.iter().enumerate().filter(|(_, (name, _))| wanted(name));
+    let at_once = harness.patience().at_once;
     let mut running = JoinSet::new();
     let mut ended = Vec::new();
     loop {
-        while running.len() < AT_ONCE
+        while running.len() < at_once
             && let Some((number, (name, case))) = waiting.next()
         {
             let harness = harness.clone();
@@ -99,18 +105,21 @@ pub(super) async fn run(harness: Arc<dyn Harness>, wanted: impl Fn(&str) -> bool
 
 async fn one(harness: Arc<dyn Harness>, case: Case) -> Ended {
     let began = Instant::now();
+    let patience = harness.patience();
+    let longest = LONGEST * patience.factor;
     let task = tokio::spawn(async move {
-        let bench = Bench { destination: harness.destination().await.into(), unheard: harness.unheard() };
+        let destination = harness.destination().await.into();
+        let bench = Bench { destination, unheard: harness.unheard(), patience };
         case(bench).await
     });
     let abort = task.abort_handle();
-    match tokio::time::timeout(LONGEST, task).await {
+    match tokio::time::timeout(longest, task).await {
         Ok(Ok(Ok(()))) => Ended::Passed(began.elapsed()),
         Ok(Ok(Err(CannotHappen(reason)))) => Ended::CannotHappen(reason),
         Ok(Err(panic)) => Ended::Failed(message(panic)),
         Err(_) => {
             abort.abort();
-            Ended::Failed(format!("not ended after {LONGEST:?}"))
+            Ended::Failed(format!("not ended after {longest:?}"))
         }
     }
 }

@@ -47,6 +47,26 @@ pub trait Harness: Send + Sync + 'static {
 
     /// What becomes of events that are written when nobody hears of it.
     fn unheard(&self) -> Unheard;
+
+    /// How patient the matrix must be with such a destination.
+    fn patience(&self) -> Patience {
+        Patience::default()
+    }
+}
+
+/// How much time a destination gets. The defaults fit one in the test's own process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Every limit of time is so many times longer: 40 s a case, 8 s a call, 20 s a run.
+    pub factor: u32,
+    /// Cases that run at once, each with a destination of its own.
+    pub at_once: usize,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { factor: 1, at_once: 4 }
+    }
 }
 
 /// What becomes of events whose write was dropped, or whose answer was lost, after they had reached the destination.
@@ -59,7 +79,7 @@ pub enum Unheard {
 }
 
 /// A real destination, in a directory or behind a socket on loopback, that a case has for itself. It refuses all that
-/// its protocol refuses.
+/// its protocol refuses. It may be a part of a server that others use as well: an index, a bucket, a topic.
 pub trait Destination: Send + Sync + 'static {
     /// A new sink to it, as after a start of the process; a case drops the old one before.
     fn sink(&self) -> Arc<dyn Sink>;
@@ -134,10 +154,29 @@ pub struct Delivery {
 /// When the sink does not conform, with all cases that it failed.
 pub async fn conforms(harness: impl Harness) {
     let report = examine(harness).await;
+    judge(&report, &report.to_string());
+}
+
+/// The same against a real server: each case that cannot happen there is named again in one line at the end, which begins
+/// with `matrix NAME:`.
+///
+/// # Panics
+/// As [`conforms`].
+pub async fn conforms_to(name: &str, harness: impl Harness) {
+    let report = examine(harness).await;
+    let absent = report.cases.iter().filter_map(|(case, ended)| match ended {
+        Ended::CannotHappen(reason) => Some(format!("; {case} cannot happen: {reason}")),
+        Ended::Passed(_) | Ended::Failed(_) => None,
+    });
+    let absent: String = absent.collect();
+    judge(&report, &format!("{report}matrix {name}: {}{absent}", report.counts()));
+}
+
+fn judge(report: &Report, words: &str) {
     let failed = report.failed();
     #[expect(clippy::print_stderr, reason = "it is the report of a test")]
     {
-        eprintln!("{report}");
+        eprintln!("{words}");
     }
     assert!(failed.is_empty(), "the sink does not conform: {failed:?}\n{report}");
 }

@@ -19,6 +19,10 @@ const LONGEST: Duration = Duration::from_secs(20);
 const EVENTS: u32 = 300;
 
 impl Bench {
+    fn longest(&self) -> Duration {
+        LONGEST * self.patience.factor
+    }
+
     fn world(&self, events: Vec<Event>) -> World {
         World::new(events, self.destination.clone())
     }
@@ -26,7 +30,7 @@ impl Bench {
     /// Runs until everything is delivered.
     async fn catch_up(&self, world: &World) -> Result<(), RunError> {
         let engine = world.engine(self.sink());
-        let until = Until::CaughtUp { timeout: Some(LONGEST) };
+        let until = Until::CaughtUp { timeout: Some(self.longest()) };
         let result = engine.run(until, CancellationToken::new()).await;
         assert_eq!(world.violations(), Vec::<String>::new());
         result
@@ -54,7 +58,9 @@ pub(super) async fn run_through_troubles(bench: Bench) -> Verdict {
     // Long enough for all of them.
     (world.page, world.pace) = (10, Duration::from_millis(20));
     let running = tokio::spawn(
-        world.engine(bench.sink()).run(Until::CaughtUp { timeout: Some(LONGEST) }, CancellationToken::new()),
+        world
+            .engine(bench.sink())
+            .run(Until::CaughtUp { timeout: Some(bench.longest()) }, CancellationToken::new()),
     );
     let troubles = [
         Trouble::Failing,
@@ -126,7 +132,8 @@ pub(super) async fn run_stopped_in_a_write(bench: Bench) -> Verdict {
 
 /// A stop that may not wait for the destination ends in its time, and the rest comes with the next run.
 pub(super) async fn run_stopped_short(bench: Bench) -> Verdict {
-    bench.cause(Trouble::Slow(Duration::from_millis(700)))?;
+    let factor = bench.patience.factor;
+    bench.cause(Trouble::Slow(Duration::from_millis(700) * factor))?;
     let mut world = bench.world(plain(0..100));
     world.limits.drain_timeout = Duration::from_millis(150);
     let stop = CancellationToken::new();
@@ -135,7 +142,7 @@ pub(super) async fn run_stopped_short(bench: Bench) -> Verdict {
     let began = Instant::now();
     stop.cancel();
     running.await.expect("no defect").expect("a stop is no failure");
-    assert!(began.elapsed() < Duration::from_millis(600), "it waited {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(600) * factor, "it waited {:?}", began.elapsed());
     bench.heal();
     bench.all_is_delivered(&world, Repeats::Excused).await;
     Ok(())
@@ -195,7 +202,7 @@ pub(super) async fn run_with_a_paused_sink(bench: Bench) -> Verdict {
     let running = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
     let began = Instant::now();
     while status.sinks[0].now().paused_for.is_none() {
-        assert!(began.elapsed() < LONGEST, "the sink was not paused");
+        assert!(began.elapsed() < bench.longest(), "the sink was not paused");
         sleep(Duration::from_millis(2)).await;
     }
     stop.cancel();
@@ -204,7 +211,9 @@ pub(super) async fn run_with_a_paused_sink(bench: Bench) -> Verdict {
     assert!(bench.held().deliveries.is_empty());
     let world = Arc::new(world);
     let finishing = tokio::spawn(
-        world.engine(bench.sink()).run(Until::CaughtUp { timeout: Some(LONGEST) }, CancellationToken::new()),
+        world
+            .engine(bench.sink())
+            .run(Until::CaughtUp { timeout: Some(bench.longest()) }, CancellationToken::new()),
     );
     sleep(Duration::from_millis(40)).await;
     bench.heal();
