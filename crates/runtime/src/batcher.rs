@@ -64,9 +64,11 @@ impl Batcher {
                 continue;
             }
             let fits = fitting(&parcel, self.limits.max_events - events, most.saturating_sub(bytes));
+            // The first event of a write goes, however large it is.
+            let fits = if events == 0 { fits.max(1) } else { fits };
             if fits < parcel.len() {
-                if fits > 0 || events == 0 {
-                    taken.push(parcel.split_front(fits.max(1)));
+                if fits > 0 {
+                    taken.push(parcel.split_front(fits));
                 }
                 self.parcels.push_front(parcel);
                 break;

@@ -158,6 +158,9 @@ impl Delivery {
             }
             if piece.len() > 0 {
                 self.attempt(piece, work).await;
+            } else {
+                // Nothing is left to be delivered, which is not the same as not delivered.
+                piece.parcels.into_iter().for_each(Parcel::delivered);
             }
         }
     }

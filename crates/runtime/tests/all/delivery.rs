@@ -458,3 +458,19 @@ async fn the_size_that_fits_is_learned() {
     let refusals = refusals.load(Ordering::SeqCst);
     assert!((1..60).contains(&refusals), "{refusals} writes were too large");
 }
+
+/// Two small events are too large together, so the size that was learned is less than that of a large one: events go alone, each
+/// once, and the end is reached.
+#[tokio::test(start_paused = true)]
+async fn events_larger_than_the_size_that_was_learned_go_alone() {
+    let sink = FakeSink::new(|_, events| match events.len() {
+        1 => Act::Take,
+        _ => Act::Fail(SinkError::TooLarge("one at a time".into())),
+    });
+    let world = World::new(Api::new(1200, 100), vec![sink.clone()]);
+    let (result, status) =
+        tokio::time::timeout(Duration::from_secs(600), world.catch_up()).await.expect("an end");
+    result.unwrap();
+    assert_eq!((sink.taken().len(), sink.has_all(1200)), (1200, true), "each comes once");
+    assert_eq!(status.sources[0].restarts.load(Ordering::SeqCst), 0);
+}
