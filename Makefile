@@ -1,7 +1,7 @@
 # The one entry point for people and CI. `make` alone lists the targets.
 CARGO ?= cargo
 
-.PHONY: help demo test test-services e2e check fmt clippy deny doc bench docs clean install-tools
+.PHONY: help demo test test-services e2e check fmt clippy deny doc bench startup-order docs clean install-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ bench: ## throughput and cost; every output is validated before its figure is pr
 	$(CARGO) build --release --locked -p towpath
 	TOWPATH_BIN=$$($(CARGO) metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/towpath \
 	  $(CARGO) bench --locked -p e2e --bench figures
+
+startup-order: ## note anew which functions run at the start (crates/towpath/startup.ld); before a release, needs valgrind
+	$(CARGO) rustc --release --locked -p towpath --bin towpath -- -C link-arg=-Wl,-Map=$(CURDIR)/target/towpath.map
+	tests/bench/startup-order $(CURDIR)/target/release/towpath $(CURDIR)/target/towpath.map crates/towpath/startup.ld
 
 docs: ## rewrite what is generated: config/schema.json, docs/metrics.md, golden files, what the guides of docs/ show
 	UPDATE_EXPECT=1 $(CARGO) test --locked -p towpath -p transform -p config -p sink-elasticsearch
