@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn order_functions() -> Result<(), Box<dyn Error>> {
     let order = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("startup.ld");
     println!("cargo::rerun-if-changed={}", order.display());
-    if env::var("PROFILE")? == "release" && env::var("TARGET")? == "x86_64-unknown-linux-gnu" {
+    let is_written = fs::metadata(&order)?.len() > 0;
+    if is_written && env::var("PROFILE")? == "release" && env::var("TARGET")? == "x86_64-unknown-linux-gnu" {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", order.display());
     }
     Ok(())
