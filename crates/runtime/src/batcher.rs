@@ -93,3 +93,25 @@ fn fitting(parcel: &Parcel, events: usize, bytes: usize) -> usize {
     let within = |end: u32| end as usize + 1 - start <= bytes;
     metas.iter().take(events).take_while(|meta| within(meta.span.end)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parcel::tests::parcel;
+
+    /// An event larger than a write may be goes alone and whole: a remainder without events would stay behind, with an ack that
+    /// nobody gives.
+    #[tokio::test]
+    async fn nothing_without_events_stays_behind() {
+        let mut batcher =
+            Batcher::new(BatchLimits { max_events: 10, max_bytes: 1000, max_age: Duration::ZERO });
+        batcher.push(parcel(2));
+        batcher.push(parcel(1));
+        let mut sizes = Vec::new();
+        while !batcher.is_empty() {
+            // Less than one event.
+            sizes.push(batcher.take(1).iter().map(Parcel::len).collect::<Vec<_>>());
+        }
+        assert_eq!(sizes, [[1], [1], [1]]);
+    }
+}
