@@ -76,7 +76,7 @@ pub enum LogError {
 /// decides, and without that the level is `info`.
 ///
 /// A filter is a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), optionally followed by levels of single
-/// modules: `info,source_postman=debug,hyper=trace`. A level alone never raises the libraries below Towpath above
+/// modules: `info,source_audit_logs=debug,hyper=trace`. A level alone never raises the libraries below Towpath above
 /// `info`, because they log what they send; whoever needs that names them.
 ///
 /// # Errors

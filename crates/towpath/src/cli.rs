@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug or trace, optionally for single modules (`info,source_postman=debug`).
+    /// What is logged: error, warn, info, debug or trace, optionally for single modules (`info,source_audit_logs=debug`).
     /// [default: info] [env: TOWPATH_LOG]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,

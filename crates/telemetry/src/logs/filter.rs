@@ -14,7 +14,7 @@ pub enum FilterError {
     #[error("`{0}` is not a level: use `error`, `warn`, `info`, `debug`, `trace` or `off`")]
     Level(Box<str>),
     /// A part has no module before its `=`.
-    #[error("`{0}` names no module: write it as in `info,source_postman=debug`")]
+    #[error("`{0}` names no module: write it as in `info,source_audit_logs=debug`")]
     Module(Box<str>),
     /// There are two levels without a module.
     #[error("`{0}` is a second level for everything: give one, and others as `module=level`")]
