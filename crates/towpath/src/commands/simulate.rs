@@ -24,7 +24,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         simulator::Options { listen, events: args.events, rate: args.rate, faults, seed: args.seed };
     block_on(async {
         let stop = stop::on_signal().context("listen for signals")?;
-        let api = simulator::run(options).await.with_context(|| format!("listen on {listen}"))?;
+        let api = simulator::run(options).await.with_context(|| cannot_listen(listen))?;
         for knob in knobs {
             tracing::debug!(setting = knob.setting, meaning = knob.meaning, "{}", knob.name);
         }
@@ -35,4 +35,8 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         api.shutdown().await;
         Ok(())
     })
+}
+
+fn cannot_listen(listen: SocketAddr) -> String {
+    format!("cannot listen on {listen}; take another address, or port 0 for any free one")
 }

@@ -35,7 +35,7 @@ pub(super) fn run(name: &str, listen: SocketAddr, args: &SimulateArgs) -> Result
     block_on(async {
         let stop = stop::on_signal().context("listen for signals")?;
         let log = Log::listen(manner.clone(), args.events, listen);
-        let log = log.await.with_context(|| format!("listen on {listen}"))?;
+        let log = log.await.with_context(|| super::cannot_listen(listen))?;
         log.trouble(faults, SPOILED);
         let mut out = std::io::stdout();
         let url = described.config_at(&log.url()).url;
