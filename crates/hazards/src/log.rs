@@ -165,6 +165,9 @@ pub fn fault_of(manner: &Manner, spoiled: Spoiled) -> Result<Fault, CannotHappen
         Spoiled::EmptyPage if !leads_on => {
             return Err(CannotHappen("a page without records is the end where no cursor says otherwise"));
         }
+        Spoiled::EmptyPage if of_last_record(manner) => {
+            return Err(CannotHappen("without a last record there is no cursor"));
+        }
         Spoiled::EmptyPage => Fault::EmptyPage,
         Spoiled::RepeatedCursor if !leads_on => return Err(CannotHappen("there are no cursors")),
         Spoiled::RepeatedCursor => Fault::RepeatedCursor,

@@ -26,7 +26,7 @@ pub enum Fault {
     Reset,
     /// The connection is cut in the middle of the page.
     Cut,
-    /// Half a page that claims to be whole.
+    /// Half a page that claims to be whole. Where a page is lines it is cut within one.
     Truncated,
     /// A page of HTML with a status of success.
     Html,

@@ -280,7 +280,13 @@ impl Service {
         let mut reply = self.rendered(&texts, next, more, wanted);
         match fault {
             Some(Fault::Cut) => reply.delivery = Delivery::Cut,
-            Some(Fault::Truncated) => reply.body.truncate(reply.body.len() / 2),
+            Some(Fault::Truncated) => {
+                reply.body.truncate(reply.body.len() / 2);
+                // Between two lines nobody could see that more should follow.
+                while self.manner.lines && matches!(reply.body.last(), Some(b'\n' | b'}')) {
+                    reply.body.pop();
+                }
+            }
             Some(Fault::NotUtf8) => {
                 if let Some(at) = reply.body.windows(4).position(|four| four == b"curl") {
                     reply.body[at] = 0xff;
@@ -296,7 +302,9 @@ impl Service {
 
     /// What leads on from a page.
     fn next(&self, token: Option<&str>, more: bool, last: Option<&Record>) -> Option<String> {
-        let always = self.manner.feed || self.manner.more.is_some() && last.is_some();
+        let of_last = matches!(self.manner.paging, Paging::Cursor { from: CursorFrom::LastRecord(_), .. });
+        // Each record has its cursor, the last one of all too.
+        let always = self.manner.feed || (of_last || self.manner.more.is_some()) && last.is_some();
         match &self.manner.paging {
             Paging::None | Paging::Bound | Paging::Offset { .. } => None,
             Paging::Page { first, .. } => {

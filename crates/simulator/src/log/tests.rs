@@ -338,6 +338,27 @@ fn errors_are_said_as_described() {
 }
 
 #[test]
+fn cursor_of_the_very_last_record_is_good_too() {
+    let from = CursorFrom::LastRecord("id".into());
+    let paging = Paging::Cursor { from, to: Parameter::query("next"), alone: false, path: None };
+    let mut api = service(Manner { paging, strict_cursors: Some(6), ..strict() }, 10);
+    let all = ids(&get(&mut api, ""));
+    let behind = get(&mut api, &format!("next={}", all.last().unwrap()));
+    assert_eq!((all.len(), behind.status, ids(&behind).len()), (10, 200, 0));
+}
+
+#[test]
+fn half_of_some_lines_ends_within_one() {
+    for seed in 1..20 {
+        let mut api = service(Manner { lines: true, seed, ..strict() }, 10);
+        api.script.push_back(Fault::Truncated);
+        let half = get(&mut api, "").body;
+        let last = half.split(|byte| *byte == b'\n').next_back().unwrap();
+        assert!(serde_json::from_slice::<Value>(last).is_err(), "{}", String::from_utf8_lossy(&half));
+    }
+}
+
+#[test]
 fn faults_come_when_they_were_said_and_now_and_then() {
     let size = Size { given: 4, ..Size::new("limit", 50, 100) };
     let mut api = service(Manner { size, ..strict() }, 10);
