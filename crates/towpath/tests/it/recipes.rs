@@ -41,7 +41,7 @@ fn every_recipe_is_valid_once_what_it_asks_for_is_added() {
         if !text.contains("\n  url: ") {
             keys += "    url: https://api.example.com\n";
         }
-        for variable in ["org", "account", "group", "tailnet"] {
+        for variable in ["org", "account", "group", "tailnet", "workspace", "realm"] {
             if text.contains(&format!("{{{variable}}}")) {
                 keys += &format!("    variables: {{ {variable}: x }}\n");
             }

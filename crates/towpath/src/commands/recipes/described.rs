@@ -77,3 +77,6 @@ fn source_name(recipe: &str) -> String {
     let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("api-{name}") };
     name.chars().take(63).collect()
 }
+
+#[cfg(test)]
+mod tests;
