@@ -2,7 +2,9 @@
 //! `UPDATE_EXPECT=1` writes anew what they print.
 //!
 //! A fenced block after `<!-- file: NAME -->` is that file. In a block `console`, lines with `$ ` are commands and the others what
-//! they print, stdout before stderr; `…` stands for anything. A command with ` &` at its end runs until the page is done. A block after `<!-- later: COMMAND -->` waits for a command that the binary does not have: as soon
+//! they print, stdout before stderr; `…` stands for anything. A command with ` &` at its end runs until the page is done; where it prints the URL of an API, that stands for
+//! `http://127.0.0.1:…` in the commands after it. A block `sh` asks for an account of the reader's, and is not run: further down the same
+//! request is made of a simulated API. A block after `<!-- later: COMMAND -->` waits for a command that the binary does not have: as soon
 //! as it does, the mark has to go.
 
 use std::fs;
@@ -15,6 +17,9 @@ use crate::process::{Running, run, wait_until};
 use crate::workplace::Workplace;
 
 const SOON: Duration = Duration::from_secs(60);
+
+/// What a page writes for the URL of an API that it has started.
+const URL: &str = "http://127.0.0.1:…";
 
 /// One line of a page and what it is.
 enum Part {
@@ -108,6 +113,7 @@ fn guide_to_adding_a_source_is_right() {
     let place = Workplace::new();
     let tools = format!("{}:/usr/bin:/bin", towpath().parent().unwrap().display());
     let (mut fresh, mut commands, mut running) = (String::new(), 0, Vec::new());
+    let mut url = URL.to_owned();
     for part in parts(&page, &place) {
         match part {
             Part::Text(line) => fresh += &format!("{line}\n"),
@@ -123,9 +129,12 @@ fn guide_to_adding_a_source_is_right() {
                     ));
                     let lines = shown.lines().count().max(1);
                     wait_until("it says what is shown", SOON, || place.lines(&log) >= lines);
-                    place.read(&log)
+                    let printed = place.read(&log);
+                    let first = printed.lines().next().filter(|line| line.starts_with("http://"));
+                    url = first.map_or(url, str::to_owned);
+                    printed
                 } else {
-                    let ended = run(shell.args(["-c", &command]), b"", SOON);
+                    let ended = run(shell.args(["-c", &command.replace(URL, &url)]), b"", SOON);
                     assert!(ended.status.code() != Some(127), "{command}: {ended}");
                     format!("{}{}", ended.stdout, ended.stderr)
                 };

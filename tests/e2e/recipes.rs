@@ -213,12 +213,23 @@ fn what_does_not_fit_names_file_page_and_key() {
     for (args, says) in [
         (&["--recipe", "nirvanna"][..], "did you mean `nirvana`?"),
         (&["--recipe", "./none.yaml"], "cannot read the recipe ./none.yaml"),
+        (&["--recipe", "./none.yaml"], "help: check the path, which counts from the working directory"),
+        (&["--recipe", "./okta.yaml"], "help: `okta` is shipped: write its name alone"),
         (&["--recipe", "nirvana", "--source", "postman"], "cannot be used with"),
         (&[], "--source <NAME>"),
         (&["--source", "cloud"], "no configuration file"),
     ] {
         let ended = normalize(&place, args, "").exits(2);
         assert!(ended.stderr.contains(says), "{args:?}: {ended}");
+    }
+    for source in [["--recipe", "nirvana"], ["--source", "postman"]] {
+        let missing = normalize(&place, &[&source[..], &["none.json"]].concat(), "").exits(1);
+        assert!(
+            missing.stderr.contains("help: check the path, which counts from the working directory"),
+            "{missing}"
+        );
+        let folder = normalize(&place, &[&source[..], &["."]].concat(), "").exits(1);
+        assert!(folder.stderr.contains("help: name the files in it"), "{folder}");
     }
 }
 

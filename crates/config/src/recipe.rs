@@ -64,8 +64,25 @@ struct Found {
 
 /// Why there is none.
 enum NotFound {
-    Unknown { help: String },
-    Unreadable { path: PathBuf, error: std::io::Error },
+    Unknown {
+        help: String,
+    },
+    Unreadable {
+        path: PathBuf,
+        error: std::io::Error,
+        /// The shipped one that may be meant.
+        meant: Option<&'static str>,
+    },
+}
+
+/// What to do about a file that cannot be read, whose path counts from `origin`.
+fn remedy(meant: Option<&str>, origin: &str) -> String {
+    match meant {
+        Some(name) => {
+            format!("`{name}` is shipped: write its name alone, for a file of yours check the path")
+        }
+        None => format!("check the path, which counts from {origin}, and that this user may read it"),
+    }
 }
 
 /// Finds a recipe by its name. Paths count from `folder`.
@@ -79,7 +96,11 @@ fn find(
         let path = folder.join(name);
         return match environment.file(&path) {
             Ok(text) => Ok(Found { file: Some(path), text: text.into() }),
-            Err(error) => Err(NotFound::Unreadable { path, error }),
+            Err(error) => {
+                let stem = path.file_stem().and_then(|stem| stem.to_str());
+                let meant = shipped.iter().find(|(known, _)| Some(*known) == stem).map(|(known, _)| *known);
+                Err(NotFound::Unreadable { path, error, meant })
+            }
         };
     }
     if let Some((_, text)) = shipped.iter().find(|(known, _)| *known == name) {
@@ -176,10 +197,9 @@ impl Merge<'_> {
             Ok(Found { file: Some(file), text }) => return self.keys_of_file(&file, &text),
             Ok(Found { file: None, text }) => return self.keys_of_shipped(&text, place),
             Err(NotFound::Unknown { help }) => ("there is no recipe of this name".to_owned(), help),
-            Err(NotFound::Unreadable { path, error }) => (
+            Err(NotFound::Unreadable { path, error, meant }) => (
                 format!("the recipe {} cannot be read: {error}", path.display()),
-                "check the path, which counts from the configuration file, and that this user may read it"
-                    .to_owned(),
+                remedy(meant, "the configuration file"),
             ),
         };
         self.findings.push(Finding::error(place, message, help));

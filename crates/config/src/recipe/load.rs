@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{About, Content, Found, NotFound, Shipped, find};
+use super::{About, Content, Found, NotFound, Shipped, find, remedy};
 use crate::connector::ConnectorType;
 use crate::diagnostic::Report;
 use crate::document::Document;
@@ -57,6 +57,8 @@ pub enum RecipeError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+        /// What to do.
+        help: String,
     },
     /// Something in it is wrong.
     Wrong(Report),
@@ -66,8 +68,8 @@ impl fmt::Display for RecipeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { name, help } => write!(f, "error: there is no recipe `{name}`\nhelp: {help}"),
-            Self::Unreadable { path, error } => {
-                write!(f, "error: cannot read the recipe {}: {error}", path.display())
+            Self::Unreadable { path, error, help } => {
+                write!(f, "error: cannot read the recipe {}: {error}\nhelp: {help}", path.display())
             }
             Self::Wrong(report) => report.fmt(f),
         }
@@ -86,7 +88,9 @@ impl Recipe {
     ) -> Result<Self, RecipeError> {
         let Found { file, text } = find(name, shipped, Path::new(""), environment).map_err(|e| match e {
             NotFound::Unknown { help } => RecipeError::Unknown { name: name.to_owned(), help },
-            NotFound::Unreadable { path, error } => RecipeError::Unreadable { path, error },
+            NotFound::Unreadable { path, error, meant } => {
+                RecipeError::Unreadable { path, error, help: remedy(meant, "the working directory") }
+            }
         })?;
         let path = file.unwrap_or_else(|| format!("recipe {name}").into());
         let Opened { files, content, findings } = open(&path, &text).map_err(RecipeError::Wrong)?;

@@ -60,6 +60,11 @@ fn name_that_is_none_is_the_one_error() {
             "the recipe etc/./none.yaml cannot be read: entity not found",
             "check the path, which counts from the configuration file, and that this user may read it",
         ),
+        (
+            "./acme.yaml",
+            "the recipe etc/./acme.yaml cannot be read: entity not found",
+            "`acme` is shipped: write its name alone, for a file of yours check the path",
+        ),
     ] {
         // `api_key` is missing too, as nobody knows what the recipe would have.
         let (source, told) = read(&format!("    recipe: {name}\n    resweep: {{ every: 1h }}"), &[]);
@@ -140,4 +145,15 @@ fn recipe_makes_a_source_by_itself() {
     let unknown = Recipe::load("acmee", SHIPPED, &Fake::default()).unwrap_err();
     assert!(matches!(unknown, RecipeError::Unknown { .. }));
     assert_eq!(unknown.to_string(), "error: there is no recipe `acmee`\nhelp: did you mean `acme`?");
+    for (path, help) in [
+        (
+            "./mine.yaml",
+            "check the path, which counts from the working directory, and that this user may read it",
+        ),
+        ("acme.yml", "`acme` is shipped: write its name alone, for a file of yours check the path"),
+    ] {
+        let unreadable = Recipe::load(path, SHIPPED, &Fake::default()).unwrap_err().to_string();
+        let expected = format!("error: cannot read the recipe {path}: entity not found\nhelp: {help}");
+        assert_eq!(unreadable, expected);
+    }
 }

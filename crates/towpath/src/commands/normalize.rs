@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use std::{thread, vec};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use pipeline::{EventMeta, EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
 use settings::suggest::{any_of, closest};
 use source_audit_logs::{AuditLogsSettings, Recorded};
@@ -267,10 +267,26 @@ impl Input {
     }
 
     fn unless_failed<T>(&mut self, path: &Path, result: io::Result<T>) -> anyhow::Result<T> {
-        result.with_context(|| {
+        result.map_err(|error| {
             self.files = Vec::new().into_iter();
-            format!("read {}", path.display())
+            unreadable(path, &error)
         })
+    }
+}
+
+/// That a file cannot be read, and what to do about it.
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let file = path.display();
+    match error.kind() {
+        ErrorKind::NotFound => anyhow!(
+            "read {file}: {error}\nhelp: check the path, which counts from the working directory; without one, or with `-`, \
+             standard input is read"
+        ),
+        ErrorKind::PermissionDenied => anyhow!("read {file}: {error}\nhelp: let this user read it"),
+        ErrorKind::IsADirectory => {
+            anyhow!("read {file}: {error}\nhelp: name the files in it, such as `{file}/*`")
+        }
+        _ => anyhow!("read {file}: {error}"),
     }
 }
 

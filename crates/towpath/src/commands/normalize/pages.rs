@@ -44,7 +44,7 @@ impl Pages<'_> {
         let stdin = [PathBuf::from("-")];
         let (mut tally, mut events) = (Tally::default(), EventWriter::default());
         for path in if files.is_empty() { &stdin } else { files } {
-            let text = read(path).with_context(|| format!("read {}", path.display()))?;
+            let text = read(path).map_err(|error| super::unreadable(path, &error))?;
             for (number, page) in (1..).zip(self.bodies(&text)) {
                 let place = || format!("{}, page {number}", path.display());
                 let page = page.with_context(place)?;
