@@ -165,7 +165,9 @@ fn code_knows_no_vendor_of_a_recipe() {
     assert!(sources.len() > 200, "files are missing");
     // The simulated Postman speaks of its integrations, as the real one does.
     sources.retain(|path| !path.ends_with("simulator/src/record.rs"));
-    let words: Vec<String> = vendor_words().iter().map(|word| word.to_lowercase()).collect();
+    let mut words: Vec<String> = vendor_words().iter().map(|word| word.to_lowercase()).collect();
+    // A name that is a programmer's word as well tells nothing.
+    words.retain(|word| word != "render");
     assert!(words.len() > 15 && words.contains(&"nirvana labs".to_owned()), "{words:?}");
     let mut told = Vec::new();
     for path in sources {
