@@ -24,7 +24,7 @@ async fn what_is_not_acknowledged_is_not_taken() {
     // 16 MiB; loopback windows end at 6 MiB.
     let result = sink.write(&write(0..160, 100 << 10)).await;
     assert_eq!(words(&result), "transient");
-    assert!((1..3).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!((1..15).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     assert!(result.unwrap_err().to_string().len() > 5);
     receiver.mood(Mood::Well);
     assert_eq!(words(&deliver(&sink, 500..510).await), "taken");
