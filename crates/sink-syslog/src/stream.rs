@@ -25,6 +25,7 @@ use crate::acknowledged::{self, Bytes};
 use crate::address::Address;
 use crate::config::SyslogSettings;
 use crate::failure::Failure;
+use crate::limit::Limit;
 
 /// Most time for a name, a connection and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,12 +51,10 @@ enum Kind {
 }
 
 impl Stream {
-    /// Connects, within `connect_timeout`.
-    pub(crate) async fn connect(settings: &SyslogSettings) -> Result<Self, Failure> {
-        let after = settings.timeout.min(CONNECT_TIMEOUT);
-        let connected = timeout(after, Self::begin(settings)).await;
-        let server = settings.address.to_string();
-        connected.map_err(|_| Failure::Timeout { what: "no connection to", server, after })?
+    /// Connects, in time.
+    pub(crate) async fn connect(settings: &SyslogSettings, limit: Limit) -> Result<Self, Failure> {
+        let (limit, server) = (limit.at_most(CONNECT_TIMEOUT), settings.address.to_string());
+        limit.keep(Failure::late("no connection to", &server), Self::begin(settings)).await
     }
 
     async fn begin(settings: &SyslogSettings) -> Result<Self, Failure> {
@@ -196,6 +195,19 @@ impl Stream {
         match self.poll_heard(context, |_| Ok(())) {
             Poll::Ready(failure @ Failure::Tls(_)) => failure,
             _ => Failure::of_connection(&self.server, source),
+        }
+    }
+
+    /// Says that nothing more comes, with TLS by `close_notify` as well, and reads until the receiver says the same. How it
+    /// ended.
+    pub(crate) async fn finish(&mut self) -> Failure {
+        let said = std::future::poll_fn(|context| match &mut self.kind {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Kind::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        });
+        match said.await {
+            Ok(()) => std::future::poll_fn(|context| self.poll_heard(context, |_| Ok(()))).await,
+            Err(source) => Failure::of_connection(&self.server, source),
         }
     }
 

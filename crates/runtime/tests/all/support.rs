@@ -191,6 +191,10 @@ pub(crate) struct FakeSink {
     pub(crate) slow_start: Mutex<Duration>,
     /// Errors to give before it is ready.
     pub(crate) not_ready: Mutex<Vec<SinkError>>,
+    /// Its destination takes so long to end.
+    pub(crate) slow_end: Mutex<Duration>,
+    /// Each call of `close`: how many events it had taken by then.
+    pub(crate) closed: Mutex<Vec<usize>>,
     behaviour: Behaviour,
 }
 
@@ -210,6 +214,8 @@ impl FakeSink {
             delay,
             slow_start: Mutex::default(),
             not_ready: Mutex::default(),
+            slow_end: Mutex::default(),
+            closed: Mutex::default(),
             behaviour: Box::new(behaviour),
         })
     }
@@ -338,6 +344,13 @@ impl Sink for FakeSink {
             Act::TakeAndFail => Err(transient(None)),
             Act::Panic => panic!("a defect in the sink"),
         }
+    }
+
+    async fn close(&self) {
+        let taken = self.taken.lock().unwrap().numbers.len();
+        self.closed.lock().unwrap().push(taken);
+        let slow_end = *self.slow_end.lock().unwrap();
+        tokio::time::sleep(slow_end).await;
     }
 }
 

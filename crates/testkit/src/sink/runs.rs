@@ -92,6 +92,10 @@ impl Sink for Watched {
         }
         result
     }
+
+    async fn close(&self) {
+        self.sink.close().await;
+    }
 }
 
 pub(super) async fn run_delivers_everything_once(bench: Bench) -> Verdict {
