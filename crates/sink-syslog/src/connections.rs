@@ -33,7 +33,11 @@ impl Connection {
                 let connecting = udp::connect(&settings.address);
                 Self::Datagrams(limit.keep(Failure::late("no address for", &server), connecting).await?)
             }
-            Transport::Tcp | Transport::Tls => Self::Lines(Stream::connect(settings, limit).await?),
+            Transport::Tcp | Transport::Tls => {
+                let mut stream = Stream::connect(settings, limit).await?;
+                stream.until_accepted().await?;
+                Self::Lines(stream)
+            }
             Transport::Relp | Transport::RelpTls => {
                 let stream = Stream::connect(settings, limit).await?;
                 Self::Relp(Box::new(Session::open(stream, limit).await?))

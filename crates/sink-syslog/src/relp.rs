@@ -58,7 +58,8 @@ impl Session {
     pub(crate) async fn open(stream: Stream, limit: Limit) -> Result<Self, Failure> {
         let mut session = Self { stream, inbox: Inbox::default(), next: Number::FIRST, is_settled: false };
         let server = session.stream.server().to_owned();
-        limit.keep(|after| Failure::NoSession { server, after }, session.agree()).await?;
+        let opened = limit.keep(|after| Failure::NoSession { server, after }, session.agree()).await;
+        opened.map_err(|failure| session.stream.refused(failure))?;
         session.is_settled = true;
         Ok(session)
     }

@@ -43,6 +43,8 @@ pub(crate) struct Stream {
     server: String,
     /// What came before anybody wanted it.
     early: Vec<u8>,
+    /// Whether the receiver has asked for a certificate.
+    was_asked: bool,
 }
 
 enum Kind {
@@ -63,7 +65,7 @@ impl Stream {
         let tcp = dial(address).await?;
         tune(&tcp, settings.timeout).map_err(|source| Failure::Connect { server: server.clone(), source })?;
         if !address.transport.is_tls() {
-            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new() });
+            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new(), was_asked: false });
         }
         // Connections are rare, so the files are read for each: a renewed certificate needs no restart.
         let mut config = http_client::tls_config(&settings.tls).map_err(Failure::Tls)?;
@@ -73,15 +75,16 @@ impl Stream {
             was_asked: was_asked.clone(),
         });
         let tls = handshake(address, config, tcp, &server).await?;
-        let mut stream = Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new() };
-        if was_asked.load(Ordering::Relaxed) {
-            stream.until_accepted().await?;
-        }
-        Ok(stream)
+        let was_asked = was_asked.load(Ordering::Relaxed);
+        Ok(Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new(), was_asked })
     }
 
-    /// Waits until the receiver has had a look at our certificate, or at its absence.
-    async fn until_accepted(&mut self) -> Result<(), Failure> {
+    /// Waits until the receiver has had a look at our certificate, or at its absence, if it has asked for one. Not for those
+    /// that answer: a receiver that does has looked.
+    pub(crate) async fn until_accepted(&mut self) -> Result<(), Failure> {
+        if !self.was_asked {
+            return Ok(());
+        }
         let mut early = Vec::new();
         let refused = std::future::poll_fn(|context| {
             let heard = self.poll_heard(context, |bytes| {
@@ -107,9 +110,16 @@ impl Stream {
         self.early = early;
         match refused {
             Err(_) | Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(self.refused(failure)),
+        }
+    }
+
+    /// What the end of a connection means that the receiver has not taken anything of yet.
+    pub(crate) fn refused(&self, failure: Failure) -> Failure {
+        match failure {
             // Some receivers close without a reason.
-            Ok(Some(Failure::Closed { server, .. })) => Err(Failure::unwelcome(&server)),
-            Ok(Some(failure)) => Err(failure),
+            Failure::Closed { server, .. } if self.was_asked => Failure::unwelcome(&server),
+            failure => failure,
         }
     }
 
