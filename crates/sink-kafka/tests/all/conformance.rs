@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use pipeline::Sink;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Answer};
 use serde_json::json;
-use testkit::sink::{CannotHappen, Delivery, Destination, Harness, Held, Trouble, Unheard};
+use testkit::sink::{CannotHappen, Destination, Harness, Held, Trouble, Unheard};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, held};
 
 /// More requests than a case makes.
 const MANY: usize = 2000;
@@ -114,15 +114,7 @@ impl Destination for Topic {
                 self.cluster.records()
             }
         });
-        let mut held = Held::default();
-        for record in records {
-            let id = record.headers.iter().find(|(name, _)| name == "event_id").map(|(_, id)| id.clone());
-            if id.is_none() || id != record.key {
-                held.damage.push(format!("{record:?}"));
-            }
-            held.deliveries.push(Delivery { id, events: vec![record.text] });
-        }
-        held
+        held(records)
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use testkit::http::Reply;
+use testkit::line;
 
 use crate::splunk::{Fate, Setup, Splunk, Sticky, code};
-use crate::{deliver, events, line, sink_to, words};
+use crate::{deliver, events, sink_to, words};
 
 fn behind(indexers: usize, sticky: Sticky) -> Setup {
     Setup { indexers, sticky, ..Setup::default() }

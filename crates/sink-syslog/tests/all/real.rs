@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stderr)] // The report that is asked for.
 
+use std::collections::HashMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,8 +64,8 @@ struct Passage {
     /// The one with two messages, how many were sent and answered.
     cut_short: Option<(u64, usize, usize)>,
     mute: Option<u64>,
-    /// When the last message went on.
-    passed: Instant,
+    /// When the last message of each connection went on.
+    passed: HashMap<u64, Instant>,
 }
 
 struct Target {
@@ -128,11 +129,14 @@ impl Passage {
                 self.mood = Mood::Well;
             }
             // Those that come with it wait behind it.
-            Mood::Slow(wait) if self.passed.elapsed() > Duration::from_millis(20) => {
-                self.passed = Instant::now() + wait;
-                return Fate::Late(wait, frame);
+            Mood::Slow(wait) => {
+                let now = Instant::now();
+                let passed = self.passed.insert(connection, now);
+                if passed.is_none_or(|passed| now > passed + Duration::from_millis(20)) {
+                    self.passed.insert(connection, now + wait);
+                    return Fate::Late(wait, frame);
+                }
             }
-            Mood::Slow(_) => self.passed = Instant::now(),
             Mood::Well => {}
         }
         Fate::Pass(frame)
@@ -177,7 +181,7 @@ impl ReceiverHarness {
 #[async_trait]
 impl Harness for ReceiverHarness {
     async fn destination(&self) -> Box<dyn Destination> {
-        let passage = Passage { mood: Mood::Well, cut_short: None, mute: None, passed: Instant::now() };
+        let passage = Passage { mood: Mood::Well, cut_short: None, mute: None, passed: HashMap::new() };
         let passage = Arc::new(Mutex::new(passage));
         let deciding = passage.clone();
         let (framing, is_relp): (Framing, bool) = match self.carrier {
