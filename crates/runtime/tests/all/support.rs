@@ -193,6 +193,8 @@ pub(crate) struct FakeSink {
     pub(crate) not_ready: Mutex<Vec<SinkError>>,
     /// Its destination takes so long to end.
     pub(crate) slow_end: Mutex<Duration>,
+    /// Writes without events.
+    pub(crate) empty_writes: AtomicUsize,
     /// Each call of `close`: how many events it had taken by then.
     pub(crate) closed: Mutex<Vec<usize>>,
     behaviour: Behaviour,
@@ -215,6 +217,7 @@ impl FakeSink {
             slow_start: Mutex::default(),
             not_ready: Mutex::default(),
             slow_end: Mutex::default(),
+            empty_writes: AtomicUsize::new(0),
             closed: Mutex::default(),
             behaviour: Box::new(behaviour),
         })
@@ -313,6 +316,7 @@ impl Sink for FakeSink {
 
     async fn write(&self, events: &Write) -> Result<Outcome, SinkError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
+        self.empty_writes.fetch_add(usize::from(events.is_empty()), Ordering::SeqCst);
         tokio::time::sleep(self.delay).await;
         let act = (self.behaviour)(number, events);
         let left_out = match &act {
