@@ -16,6 +16,9 @@ use crate::cluster::{Cluster, held};
 /// More requests than a case makes.
 const MANY: usize = 2000;
 
+/// Longest time that an answer takes.
+const SLOWEST: Duration = Duration::from_millis(700);
+
 /// So long a look waits for a topic that cannot be read to be readable again: what was written just before is not known else.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -71,7 +74,8 @@ impl Destination for Topic {
                 Answer::RD_KAFKA_RESP_ERR_NO_ERROR,
                 Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
             ]),
-            Trouble::Slow(wait) => self.cluster.delay(wait),
+            // Whoever reads it is slowed as well, several times a look.
+            Trouble::Slow(wait) => self.cluster.delay(wait.min(SLOWEST)),
             Trouble::AnswerLost => {
                 return Err(CannotHappen(
                     "librdkafka asks again on a new connection, and the broker knows what it has; `troubles.rs` has a broker \
