@@ -121,12 +121,17 @@ syslog() {
   test_with "$1" ignored sink-syslog services
   "$here/syslog.sh" stop "$1" "$work/$1"
 
-  # rsyslog's answer means "written" only without a queue; with its queue a SIGKILL loses what it has answered.
-  local again=(env SYSLOG_QUEUE=direct "$here/syslog.sh" start "$1" "$work/$1-storm")
-  start "$1-storm" "${again[@]}" || return
-  # What the matrix looks for is in the file when it was answered.
-  echo "$2=$work/$1-storm" >"$work/$1-matrix.env"
+  # rsyslog's answer means "written" only without a queue: what the matrix looks for is in the file when it was answered, and
+  # with its queue a SIGKILL loses what it has answered.
+  local direct=(env SYSLOG_QUEUE=direct "$here/syslog.sh" start "$1")
+  start "$1-matrix" "${direct[@]}" "$work/$1-matrix" || return
+  echo "$2=$work/$1-matrix" >"$work/$1-matrix.env"
   matrix "$1-matrix" ignored sink-syslog all "conforms_to_${1//-/_}" ${5:+"$5"}
+  "$here/syslog.sh" stop "$1" "$work/$1-matrix"
+
+  # A file of its own, in which nothing stands but what the storm has sent.
+  local again=("${direct[@]}" "$work/$1-storm")
+  start "$1-storm" "${again[@]}" || return
   killable "$1-storm" "127.0.0.1:$3" "$work/$1-storm" "${again[@]}"
   storm "$1-storm" "syslog::$4"
   "$here/syslog.sh" stop "$1" "$work/$1-storm"

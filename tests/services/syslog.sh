@@ -92,7 +92,8 @@ input(type="imtcp" name="mtls" address="127.0.0.1" port="$((port + 2))" ruleset=
   streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client"])
 input(type="imrelp" name="relp" address="127.0.0.1" port="$((port + 3))" ruleset="keep" maxDataSize="2m")
 input(type="imrelp" name="relp-tls" address="127.0.0.1" port="$((port + 4))" ruleset="keep" maxDataSize="2m" tls="on"
-  tls.caCert="$dir/ca.pem" tls.myCert="$dir/localhost.crt" tls.myPrivKey="$dir/localhost.key" tls.authMode="certvalid")
+  tls.caCert="$dir/ca.pem" tls.myCert="$dir/localhost.crt" tls.myPrivKey="$dir/localhost.key" tls.authMode="name"
+  tls.permittedPeer=["client"])
 input(type="imtcp" name="strange" address="127.0.0.1" port="$((port + 5))" ruleset="keep" maxFrameSize="2097152"
   streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client"]
   streamDriver.certFile="$dir/stranger.crt" streamDriver.keyFile="$dir/stranger.key")
@@ -150,7 +151,8 @@ start() {
       -R "$dir/persist" -c "$dir/control" -p "$dir/syslog-ng.pid")
     libraries=$libraries:$cache/lib/$(uname -m)-linux-gnu:$cache/usr/lib/syslog-ng
   fi
-  LD_LIBRARY_PATH=$libraries setsid nohup "${command[@]}" </dev/null >>"$dir/output.log" 2>&1 &
+  # RFC 3164 has no zone, and we send UTC.
+  TZ=UTC LD_LIBRARY_PATH=$libraries setsid nohup "${command[@]}" </dev/null >>"$dir/output.log" 2>&1 &
   echo $! >"$dir/pid"
   for _ in $(seq 100); do
     is_running || die "it ended at once, see $dir/output.log and $dir/server.log"

@@ -25,6 +25,11 @@ pub trait Sink: Send + Sync + 'static {
     /// Delivers. `Ok` only when everything that the [`Outcome`] does not name is durable there. After an error, or when
     /// cancelled, the same events come again: what was half written must not show twice or torn.
     async fn write(&self, events: &Write) -> Result<Outcome, SinkError>;
+
+    /// Ends in good order what is held open between writes: connections, sessions. Called once, after the last write, when
+    /// all that was written is settled and saved; dropped when the destination takes its time. So nothing may depend on
+    /// it, and what goes wrong is for the log. A sink that holds nothing open has nothing to do.
+    async fn close(&self) {}
 }
 
 /// What one call of [`Sink::write`] carries: parts of one or more batches of one view.

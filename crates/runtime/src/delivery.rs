@@ -145,7 +145,11 @@ impl Delivery {
         while let Some(mut piece) = work.pieces.pop() {
             self.refusals.until_kept().await;
             piece.parcels.retain(|parcel| !parcel.is_stale());
-            if self.refusals.is_held() && piece.len() > 0 {
+            if piece.parcels.is_empty() {
+                // All given up, or what was behind a probe for the last event: nothing to ask a destination for.
+                continue;
+            }
+            if self.refusals.is_held() {
                 let probe_in = work.backoff.next(None);
                 tokio::select! {
                     () = self.refusals.until_free() => work.backoff.reset(),
@@ -156,12 +160,7 @@ impl Delivery {
                     }
                 }
             }
-            if piece.len() > 0 {
-                self.attempt(piece, work).await;
-            } else {
-                // Nothing is left to be delivered, which is not the same as not delivered.
-                piece.parcels.into_iter().for_each(Parcel::delivered);
-            }
+            self.attempt(piece, work).await;
         }
     }
 

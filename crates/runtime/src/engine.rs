@@ -6,11 +6,12 @@ use std::time::Duration;
 use pipeline::{CheckpointStore, DeadLetters, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Retry;
 use crate::budget::{Budget, Pressure};
+use crate::closing::close;
 use crate::sink_task::{self, SinkSpec};
 use crate::status::{SinkState, SourceState, Status};
 use crate::stream::{self, Context, Outlet, StreamError, StreamSpec};
@@ -131,7 +132,8 @@ impl Engine {
     }
 
     /// Runs until `until` says so or `stop` is cancelled; then drains: sources stop, channels run empty, sinks flush, acks
-    /// settle, positions are saved. What is not delivered within the drain time is collected again by the next run.
+    /// settle, positions are saved, sinks close. What is not delivered within the drain time is collected again by the next
+    /// run.
     ///
     /// # Errors
     /// The first stream that is beyond help stops the whole run.
@@ -142,6 +144,7 @@ impl Engine {
         let abort = CancellationToken::new();
 
         let mut channels = Vec::new();
+        let all_sinks = sinks.iter().map(|spec| (spec.name.as_str().into(), spec.sink.clone())).collect();
         let mut sink_tasks = JoinSet::new();
         for (spec, state) in sinks.into_iter().zip(&self.status.sinks) {
             let (parcels, parcels_out) = mpsc::channel(PARCELS);
@@ -200,6 +203,7 @@ impl Engine {
             () = sleep_if(time_out) => Err(RunError::TimedOut(time_out.unwrap_or_default())),
         };
         stop.cancel();
+        let deadline = Instant::now() + limits.drain_timeout;
         // Everything that a stop still has to do ends before the drain time does, and leaves time for the last save.
         let last_save = limits.drain_timeout.mul_f64(LAST_SAVE);
         if timeout(limits.drain_timeout - last_save, join_all(&mut stream_tasks, &mut result)).await.is_err()
@@ -220,6 +224,7 @@ impl Engine {
                 result = ended.map_err(RunError::from);
             }
         }
+        close(all_sinks, deadline.saturating_duration_since(Instant::now())).await;
         let refused = self.status.sinks.iter().map(|sink| sink.ledger().all_dead_lettered()).sum();
         if result.is_ok() && refused > 0 && matches!(until, Until::CaughtUp { .. }) {
             return Err(RunError::DeadLetters(refused));

@@ -1,14 +1,18 @@
 //! What is kept open between writes. A connection belongs to one write at a time, and comes back only when that has ended
 //! well: after a failure, or when the write was dropped, nobody knows how far the receiver has got.
 
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout_at};
 
 use crate::address::Transport;
 use crate::config::SyslogSettings;
 use crate::failure::Failure;
+use crate::limit::Limit;
 use crate::relp::Session;
 use crate::stream::Stream;
 use crate::udp;
@@ -22,17 +26,21 @@ pub(crate) enum Connection {
 
 impl Connection {
     /// A new one, ready to be used.
-    pub(crate) async fn new(settings: &SyslogSettings, deadline: Instant) -> Result<Self, Failure> {
+    pub(crate) async fn new(settings: &SyslogSettings, limit: Limit) -> Result<Self, Failure> {
         Ok(match settings.address.transport {
             Transport::Udp => {
-                let connected = timeout_at(deadline, udp::connect(&settings.address)).await;
-                let (what, server, after) = ("no address for", settings.to_string(), settings.timeout);
-                Self::Datagrams(connected.map_err(|_| Failure::Timeout { what, server, after })??)
+                let server = settings.to_string();
+                let connecting = udp::connect(&settings.address);
+                Self::Datagrams(limit.keep(Failure::late("no address for", &server), connecting).await?)
             }
-            Transport::Tcp | Transport::Tls => Self::Lines(Stream::connect(settings).await?),
+            Transport::Tcp | Transport::Tls => {
+                let mut stream = Stream::connect(settings, limit).await?;
+                stream.until_accepted().await?;
+                Self::Lines(stream)
+            }
             Transport::Relp | Transport::RelpTls => {
-                let stream = Stream::connect(settings).await?;
-                Self::Relp(Box::new(Session::open(stream, deadline).await?))
+                let stream = Stream::connect(settings, limit).await?;
+                Self::Relp(Box::new(Session::open(stream, limit).await?))
             }
         })
     }
@@ -56,6 +64,24 @@ impl Connection {
         tracing::debug!(error = why, "receiver has closed an idle connection");
         false
     }
+
+    /// Ends it in good order; returns when the receiver has ended it as well.
+    async fn finish(self) {
+        let (ended, is_answered) = match self {
+            Self::Datagrams(_) => return,
+            Self::Lines(mut stream) => (stream.finish().await, false),
+            Self::Relp(mut session) => (session.finish().await, true),
+        };
+        match &ended {
+            Failure::Closed { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {}
+            Failure::Closed { server, .. } if !is_answered => tracing::warn!(
+                server,
+                error = &ended as &dyn std::error::Error,
+                "receiver broke its connection off at the end: what its program had not read yet is lost; over RELP it would have come again"
+            ),
+            _ => tracing::debug!(error = &ended as &dyn std::error::Error, "receiver ended its connection"),
+        }
+    }
 }
 
 /// Connections that no write uses.
@@ -64,22 +90,31 @@ pub(crate) struct Connections(Mutex<Vec<Connection>>);
 
 impl Connections {
     /// One that is still good, or a new one.
-    pub(crate) async fn take(
-        &self,
-        settings: &SyslogSettings,
-        deadline: Instant,
-    ) -> Result<Connection, Failure> {
+    pub(crate) async fn take(&self, settings: &SyslogSettings, limit: Limit) -> Result<Connection, Failure> {
         while let Some(mut kept) = self.pop() {
             if kept.is_good().await {
                 return Ok(kept);
             }
         }
-        Connection::new(settings, deadline).await
+        Connection::new(settings, limit).await
     }
 
     /// Keeps one for the next write.
     pub(crate) fn keep(&self, connection: Connection) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    /// Ends all of them, at the same time.
+    pub(crate) async fn close(&self) {
+        let mut ending: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+        while let Some(kept) = self.pop() {
+            ending.push(Box::pin(kept.finish()));
+        }
+        poll_fn(|context| {
+            ending.retain_mut(|connection| connection.as_mut().poll(context).is_pending());
+            if ending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     fn pop(&self) -> Option<Connection> {

@@ -23,6 +23,13 @@ pub(crate) enum Failure {
     /// Something did not come in time.
     #[error("{what} {server} within {} s", .after.as_secs_f64())]
     Timeout { what: &'static str, server: String, after: Duration },
+    /// A connection stands, and nobody answers to `open` there. Many receivers of something else say nothing either.
+    #[error(
+        "{server} takes the connection and answers to no RELP within {} s; if that stays so, check that its port is one \
+         of `imrelp`, with TLS if the scheme of `address` says so and without if not",
+        .after.as_secs_f64()
+    )]
+    NoSession { server: String, after: Duration },
     /// The connection ended before all was acknowledged.
     #[error("{server} closed the connection before it had acknowledged everything")]
     Closed { server: String, source: io::Error },
@@ -38,13 +45,19 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What did not come from the server in the time that it had.
+    pub(crate) fn late(what: &'static str, server: &str) -> impl FnOnce(Duration) -> Self {
+        let server = server.to_owned();
+        move |after| Self::Timeout { what, server, after }
+    }
+
     /// A stable word for metrics, where a person must act.
     fn kind(&self) -> &'static str {
         match self {
             Self::Tls(error) => error.kind(),
             Self::Name { .. } => "dns",
             Self::Connect { .. } => "connect",
-            Self::Timeout { .. } => "timeout",
+            Self::Timeout { .. } | Self::NoSession { .. } => "timeout",
             Self::Closed { .. } => "reset",
             Self::NotRelp { .. } => "protocol",
             Self::Session { .. } => "session",
@@ -76,10 +89,12 @@ impl Failure {
             Self::Connect { server, .. } => Some(format!(
                 "check host and port of {server}, that the receiver listens there, and the firewall on the way"
             )),
-            Self::Timeout { server, .. } | Self::Closed { server, .. } => Some(format!(
-                "check scheme and port of `address`: what answers at {server} may not speak what the scheme says; a \
+            Self::Timeout { server, .. } | Self::NoSession { server, .. } | Self::Closed { server, .. } => {
+                Some(format!(
+                    "check scheme and port of `address`: what answers at {server} may not speak what the scheme says; a \
                  receiver of plain syslog does not answer RELP, and one without TLS does not answer TLS"
-            )),
+                ))
+            }
             _ => self.remedy(),
         }
     }
@@ -174,6 +189,7 @@ mod tests {
                 None,
                 Some("timeout"),
             ),
+            (Failure::NoSession { server: server(), after: Duration::from_secs(1) }, None, Some("timeout")),
             (Failure::of_connection("s", io::ErrorKind::ConnectionReset.into()), None, Some("reset")),
             (Failure::of_connection("s", alert(AlertDescription::InternalError)), None, Some("reset")),
             (

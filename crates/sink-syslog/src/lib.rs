@@ -24,8 +24,8 @@
 //! # Code map
 //! `config` is what a user writes, `address` where that leads. `message` and `cef` make messages of events, with `encode`.
 //! `stream` is a connection with or without TLS; `lines` sends messages over it and waits for `acknowledged`, `relp` for
-//! answers; `udp` waits for nothing. `connections` keeps what is open between writes. `failure` says what follows when
-//! something goes wrong.
+//! answers; `udp` waits for nothing. `connections` keeps what is open between writes. `limit` is how long all that may take,
+//! `failure` what follows when something goes wrong.
 
 mod acknowledged;
 mod address;
@@ -33,6 +33,7 @@ mod cef;
 mod config;
 mod connections;
 mod failure;
+mod limit;
 mod lines;
 mod message;
 mod relp;
@@ -41,18 +42,17 @@ mod udp;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use encode::syslog::Sender;
-use pipeline::{BoxError, Outcome, Sink, SinkError, Write};
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
-
 use crate::address::Transport;
 pub use crate::config::{Body, OnOversize, SyslogConfig, SyslogSettings};
 use crate::connections::{Connection, Connections};
 use crate::failure::Failure;
+use crate::limit::Limit;
 use crate::message::Messages;
 use crate::relp::Answers;
+use async_trait::async_trait;
+use encode::syslog::Sender;
+use pipeline::{BoxError, Outcome, Sink, SinkError, Write};
+use tokio::task::spawn_blocking;
 
 /// Longest time that `check` waits, where a write may wait longer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,18 +93,18 @@ impl SyslogSink {
     /// Sends the messages. What is not done by the deadline comes again.
     async fn deliver(&self, messages: &Messages, outcome: &mut Outcome) -> Result<(), Failure> {
         let settings = &self.settings;
-        let deadline = Instant::now() + settings.timeout;
-        let late = |what| Failure::Timeout { what, server: settings.to_string(), after: settings.timeout };
-        match self.connections.take(settings, deadline).await? {
+        let (limit, server) = (Limit::new(settings.timeout), settings.to_string());
+        match self.connections.take(settings, limit).await? {
             Connection::Lines(mut stream) => {
-                let delivered = timeout_at(deadline, lines::deliver(&mut stream, messages)).await;
-                delivered.map_err(|_| late("no acknowledgement of all bytes from"))??;
+                let delivery = lines::deliver(&mut stream, messages);
+                limit.keep(Failure::late("no acknowledgement of all bytes from", &server), delivery).await?;
                 self.connections.keep(Connection::Lines(stream));
             }
             Connection::Relp(mut session) => {
                 let mut answers = Answers::default();
-                let delivered = timeout_at(deadline, session.deliver(messages, &mut answers)).await;
-                let delivered = delivered.unwrap_or_else(|_| Err(late("no answers to all messages from")));
+                let delivery = session.deliver(messages, &mut answers);
+                let delivered =
+                    limit.keep(Failure::late("no answers to all messages from", &server), delivery).await;
                 let refused = answers.refused.into_iter();
                 outcome.rejected.extend(refused.map(|(place, reason)| (messages.events[place], reason)));
                 match delivered {
@@ -123,8 +123,8 @@ impl SyslogSink {
                 }
             }
             Connection::Datagrams(socket) => {
-                let sent = timeout_at(deadline, udp::deliver(&socket, &settings.address, messages)).await;
-                outcome.rejected.extend(sent.map_err(|_| late("no way out to"))??);
+                let delivery = udp::deliver(&socket, &settings.address, messages);
+                outcome.rejected.extend(limit.keep(Failure::late("no way out to", &server), delivery).await?);
                 self.connections.keep(Connection::Datagrams(socket));
             }
         }
@@ -136,15 +136,14 @@ impl SyslogSink {
 impl Sink for SyslogSink {
     /// Is the receiver there, does it trust us and we it? Delivers nothing.
     async fn check(&self) -> Result<(), BoxError> {
-        let deadline = Instant::now() + self.settings.timeout.min(CHECK_TIMEOUT);
+        let limit = Limit::new(self.settings.timeout).at_most(CHECK_TIMEOUT);
         // As a `SinkError` it brings its remedy.
-        let connected = Connection::new(&self.settings, deadline).await;
+        let connected = Connection::new(&self.settings, limit).await;
         connected.map(drop).map_err(|failure| failure.when_checked().into())
     }
 
     async fn open(&self) -> Result<(), SinkError> {
-        let deadline = Instant::now() + self.settings.timeout;
-        let connection = self.connections.take(&self.settings, deadline).await;
+        let connection = self.connections.take(&self.settings, Limit::new(self.settings.timeout)).await;
         self.connections.keep(connection.map_err(Failure::while_running)?);
         Ok(())
     }
@@ -159,5 +158,12 @@ impl Sink for SyslogSink {
             self.deliver(&messages, &mut outcome).await.map_err(Failure::while_running)?;
         }
         Ok(outcome)
+    }
+
+    /// Says goodbye on each connection and waits until the receiver has ended it, having read everything: one that is
+    /// closed at once, with something in it that we have not read, is reset, and a reset may take away what the receiver
+    /// has not read.
+    async fn close(&self) {
+        self.connections.close().await;
     }
 }

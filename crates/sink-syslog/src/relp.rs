@@ -12,9 +12,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use pipeline::Reason;
-use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Failure;
+use crate::limit::Limit;
 use crate::message::Messages;
 use crate::stream::Stream;
 
@@ -54,14 +54,12 @@ pub(crate) struct Answers {
 }
 
 impl Session {
-    /// Agrees on `syslog` with the receiver, until `deadline`.
-    pub(crate) async fn open(stream: Stream, deadline: Instant) -> Result<Self, Failure> {
+    /// Agrees on `syslog` with the receiver, in time.
+    pub(crate) async fn open(stream: Stream, limit: Limit) -> Result<Self, Failure> {
         let mut session = Self { stream, inbox: Inbox::default(), next: Number::FIRST, is_settled: false };
-        let began = Instant::now();
         let server = session.stream.server().to_owned();
-        let opened = timeout_at(deadline, session.agree()).await;
-        let after = deadline - began;
-        opened.map_err(|_| Failure::Timeout { what: "no RELP session with", server, after })??;
+        let opened = limit.keep(|after| Failure::NoSession { server, after }, session.agree()).await;
+        opened.map_err(|failure| session.stream.refused(failure))?;
         session.is_settled = true;
         Ok(session)
     }
@@ -192,6 +190,21 @@ impl Session {
         .await?;
         self.is_settled = true;
         Ok(())
+    }
+}
+
+impl Session {
+    /// Ends the session and reads until the receiver has ended the connection, as it does then. How it ended.
+    pub(crate) async fn finish(&mut self) -> Failure {
+        self.is_settled = false;
+        let Self { stream, next, .. } = self;
+        let (mut out, mut sent) = (Vec::new(), 0);
+        frame::push(next.take(), "close", b"", &mut out);
+        poll_fn(|context| match stream.poll_sent(context, &out, &mut sent) {
+            Poll::Ready(Err(failure)) => Poll::Ready(failure),
+            _ => stream.poll_heard(context, |_| Ok(())),
+        })
+        .await
     }
 }
 

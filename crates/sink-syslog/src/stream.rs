@@ -25,6 +25,7 @@ use crate::acknowledged::{self, Bytes};
 use crate::address::Address;
 use crate::config::SyslogSettings;
 use crate::failure::Failure;
+use crate::limit::Limit;
 
 /// Most time for a name, a connection and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ pub(crate) struct Stream {
     server: String,
     /// What came before anybody wanted it.
     early: Vec<u8>,
+    /// Whether the receiver has asked for a certificate.
+    was_asked: bool,
 }
 
 enum Kind {
@@ -50,12 +53,10 @@ enum Kind {
 }
 
 impl Stream {
-    /// Connects, within `connect_timeout`.
-    pub(crate) async fn connect(settings: &SyslogSettings) -> Result<Self, Failure> {
-        let after = settings.timeout.min(CONNECT_TIMEOUT);
-        let connected = timeout(after, Self::begin(settings)).await;
-        let server = settings.address.to_string();
-        connected.map_err(|_| Failure::Timeout { what: "no connection to", server, after })?
+    /// Connects, in time.
+    pub(crate) async fn connect(settings: &SyslogSettings, limit: Limit) -> Result<Self, Failure> {
+        let (limit, server) = (limit.at_most(CONNECT_TIMEOUT), settings.address.to_string());
+        limit.keep(Failure::late("no connection to", &server), Self::begin(settings)).await
     }
 
     async fn begin(settings: &SyslogSettings) -> Result<Self, Failure> {
@@ -64,7 +65,7 @@ impl Stream {
         let tcp = dial(address).await?;
         tune(&tcp, settings.timeout).map_err(|source| Failure::Connect { server: server.clone(), source })?;
         if !address.transport.is_tls() {
-            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new() });
+            return Ok(Self { kind: Kind::Plain(tcp), server, early: Vec::new(), was_asked: false });
         }
         // Connections are rare, so the files are read for each: a renewed certificate needs no restart.
         let mut config = http_client::tls_config(&settings.tls).map_err(Failure::Tls)?;
@@ -74,15 +75,16 @@ impl Stream {
             was_asked: was_asked.clone(),
         });
         let tls = handshake(address, config, tcp, &server).await?;
-        let mut stream = Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new() };
-        if was_asked.load(Ordering::Relaxed) {
-            stream.until_accepted().await?;
-        }
-        Ok(stream)
+        let was_asked = was_asked.load(Ordering::Relaxed);
+        Ok(Self { kind: Kind::Tls(Box::new(tls)), server, early: Vec::new(), was_asked })
     }
 
-    /// Waits until the receiver has had a look at our certificate, or at its absence.
-    async fn until_accepted(&mut self) -> Result<(), Failure> {
+    /// Waits until the receiver has had a look at our certificate, or at its absence, if it has asked for one. Not for those
+    /// that answer: a receiver that does has looked.
+    pub(crate) async fn until_accepted(&mut self) -> Result<(), Failure> {
+        if !self.was_asked {
+            return Ok(());
+        }
         let mut early = Vec::new();
         let refused = std::future::poll_fn(|context| {
             let heard = self.poll_heard(context, |bytes| {
@@ -108,9 +110,16 @@ impl Stream {
         self.early = early;
         match refused {
             Err(_) | Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(self.refused(failure)),
+        }
+    }
+
+    /// What the end of a connection means that the receiver has not taken anything of yet.
+    pub(crate) fn refused(&self, failure: Failure) -> Failure {
+        match failure {
             // Some receivers close without a reason.
-            Ok(Some(Failure::Closed { server, .. })) => Err(Failure::unwelcome(&server)),
-            Ok(Some(failure)) => Err(failure),
+            Failure::Closed { server, .. } if self.was_asked => Failure::unwelcome(&server),
+            failure => failure,
         }
     }
 
@@ -196,6 +205,19 @@ impl Stream {
         match self.poll_heard(context, |_| Ok(())) {
             Poll::Ready(failure @ Failure::Tls(_)) => failure,
             _ => Failure::of_connection(&self.server, source),
+        }
+    }
+
+    /// Says that nothing more comes, with TLS by `close_notify` as well, and reads until the receiver says the same. How it
+    /// ended.
+    pub(crate) async fn finish(&mut self) -> Failure {
+        let said = std::future::poll_fn(|context| match &mut self.kind {
+            Kind::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Kind::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        });
+        match said.await {
+            Ok(()) => std::future::poll_fn(|context| self.poll_heard(context, |_| Ok(()))).await,
+            Err(source) => Failure::of_connection(&self.server, source),
         }
     }
 

@@ -16,6 +16,13 @@ pub mod store;
 pub mod tcp;
 
 use std::any::Any;
+use std::error::Error;
+
+/// An error and its causes in one line, as an operator sees them.
+pub fn line(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 /// The words of a panic.
 fn message(panic: Box<dyn Any + Send>) -> String {

@@ -33,6 +33,8 @@ pub enum Fate {
     Swallow,
     /// Nobody hears of it, and the connection ends.
     Cut,
+    /// The same, and the client hears of it by a reset.
+    Reset,
     /// It is passed on, and then the connection ends.
     PassAndCut(Vec<u8>),
 }
@@ -60,6 +62,10 @@ struct Shared {
     state: Mutex<State>,
     /// Whether clients are sent away.
     away: watch::Sender<bool>,
+    /// Whether nothing is passed on.
+    held: watch::Sender<bool>,
+    /// How often one way of a connection had to wait for that.
+    held_up: AtomicU64,
     /// Bytes that were read and not yet passed on.
     in_hand: AtomicUsize,
     /// Connections whose clients have not been told that it is over.
@@ -88,13 +94,29 @@ impl Proxy {
         framing: Framing,
         rule: impl Fn(u64, Way, Vec<u8>) -> Fate + Send + Sync + 'static,
     ) -> Self {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), tls, server, framing, rule)
+    }
+
+    /// The same at this address.
+    ///
+    /// # Panics
+    /// When it is taken.
+    pub fn at(
+        address: SocketAddr,
+        tls: Option<ServerConfig>,
+        server: SocketAddr,
+        framing: Framing,
+        rule: impl Fn(u64, Way, Vec<u8>) -> Fate + Send + Sync + 'static,
+    ) -> Self {
+        let listener = listen(address);
         let address = listener.local_addr().expect("an address");
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let state = State { tls, server, listener: Some(listener), connections: Vec::new() };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             away: watch::Sender::new(false),
+            held: watch::Sender::new(false),
+            held_up: AtomicU64::new(0),
             in_hand: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
@@ -150,6 +172,16 @@ impl Proxy {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
+    }
+
+    /// Passes nothing on, on any connection, until it is told otherwise.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.held.send_replace(is_held);
+    }
+
+    /// How often something had to wait for that.
+    pub fn held_up(&self) -> u64 {
+        self.shared.held_up.load(Ordering::SeqCst)
     }
 
     /// Bytes that were read from either side and not yet passed on.
@@ -225,6 +257,8 @@ impl Shared {
     ) -> std::io::Result<()> {
         client.set_nonblocking(true)?;
         client.set_nodelay(true)?;
+        // A second handle, closed together with the first.
+        let control = client.try_clone()?;
         let client = TcpStream::from_std(client)?;
         let client: Box<dyn Stream> = match tls {
             Some(tls) => Box::new(tls.accept(client).await?),
@@ -234,10 +268,21 @@ impl Shared {
         server.set_nodelay(true)?;
         let (from_client, to_client) = split(client);
         let (from_server, to_server) = split(server);
-        let asks = self.pump(number, Way::ToServer, from_client, to_server, over, None);
-        let answers = self.pump(number, Way::ToClient, from_server, to_client, over, Some(told));
+        let end = End { over, client: &control };
+        let asks = self.pump(number, Way::ToServer, from_client, to_server, &end, None);
+        let answers = self.pump(number, Way::ToClient, from_server, to_client, &end, Some(told));
         tokio::join!(asks, answers);
         Ok(())
+    }
+
+    /// Waits while nothing is to be passed on.
+    async fn until_passing(&self) {
+        let mut held = self.held.subscribe();
+        if *held.borrow_and_update() {
+            self.held_up.fetch_add(1, Ordering::SeqCst);
+            // The sender lives as long as this.
+            drop(held.wait_for(|is_held| !is_held).await);
+        }
     }
 
     /// Passes on what one side says until it has no more to say, then tells the other side.
@@ -247,7 +292,7 @@ impl Shared {
         way: Way,
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
-        over: &CancellationToken,
+        end: &End<'_>,
         mut told: Option<(watch::Receiver<bool>, Open)>,
     ) {
         let mut waiting = Vec::new();
@@ -258,6 +303,7 @@ impl Shared {
             };
             let Ok(read @ 1..) = read else { break };
             self.in_hand.fetch_add(read, Ordering::SeqCst);
+            self.until_passing().await;
             while let Some(length) = (self.framing)(&waiting) {
                 let frame: Vec<u8> = waiting.drain(..length).collect();
                 let passed = match (self.rule)(number, way, frame) {
@@ -268,6 +314,10 @@ impl Shared {
                     }
                     Fate::Swallow => Ok(()),
                     Fate::Cut => Err(std::io::ErrorKind::ConnectionReset.into()),
+                    Fate::Reset => {
+                        end.by_reset();
+                        Err(std::io::ErrorKind::ConnectionReset.into())
+                    }
                     Fate::PassAndCut(bytes) => {
                         drop(to.write_all(&bytes).await);
                         Err(std::io::ErrorKind::ConnectionReset.into())
@@ -278,7 +328,7 @@ impl Shared {
                 self.in_hand.fetch_sub(length, Ordering::SeqCst);
                 if passed.is_err() {
                     self.in_hand.fetch_sub(waiting.len(), Ordering::SeqCst);
-                    return over.cancel();
+                    return end.over.cancel();
                 }
             }
         }
@@ -286,6 +336,20 @@ impl Shared {
         // One that is gone needs not be told.
         drop(to.shutdown().await);
         drop(told);
+    }
+}
+
+/// How one connection is ended.
+struct End<'a> {
+    over: &'a CancellationToken,
+    client: &'a std::net::TcpStream,
+}
+
+impl End<'_> {
+    /// The client is not told in good order: what is closed without time to linger is reset.
+    fn by_reset(&self) {
+        let linger = rustix::net::sockopt::set_socket_linger(self.client, Some(Duration::ZERO));
+        linger.expect("an open socket");
     }
 }
 

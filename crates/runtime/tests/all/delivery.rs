@@ -361,6 +361,39 @@ async fn delivery_12_a_drain_ends_in_time_and_the_rest_is_collected_again() {
     assert_eq!(healed.sorted(), numbers(100));
 }
 
+/// Once, after the last write, and within the time of the drain; a destination that does not end spoils nothing.
+#[tokio::test(start_paused = true)]
+async fn delivery_12_sinks_are_closed_at_the_end() {
+    let hour = Duration::from_secs(3600);
+    let seconds = Duration::from_secs;
+    for (delay, slow_end, drain, longest) in [
+        (Duration::from_millis(40), Duration::from_millis(700), seconds(25), seconds(2)),
+        (Duration::from_millis(40), hour, seconds(25), Duration::from_millis(2500)),
+        (hour, hour, seconds(1), seconds(1)),
+    ] {
+        let sinks = [FakeSink::slow(delay, |_, _| Act::Take), FakeSink::slow(delay, |_, _| Act::Take)];
+        sinks.iter().for_each(|sink| *sink.slow_end.lock().unwrap() = slow_end);
+        let mut world = World::new(Api::new(10_000, 30), sinks.to_vec());
+        world.limits.drain_timeout = drain;
+        let stop = CancellationToken::new();
+        let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+        sleep(Duration::from_millis(500)).await;
+        stop.cancel();
+        let start = Instant::now();
+        run.await.unwrap().unwrap();
+        let took = start.elapsed();
+        assert!(took <= longest && (took >= slow_end || slow_end == hour), "{took:?}");
+        for sink in sinks {
+            assert_eq!(*sink.closed.lock().unwrap(), [sink.taken().len()], "all is written before the end");
+            assert_eq!(sink.taken().len(), world.store.at());
+        }
+    }
+    // `--once` too.
+    let sink = FakeSink::good();
+    World::new(Api::new(100, 30), vec![sink.clone()]).catch_up().await.0.unwrap();
+    assert_eq!(*sink.closed.lock().unwrap(), [100]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn collection_08_known_records_are_not_delivered_again() {
     let sink = FakeSink::good();

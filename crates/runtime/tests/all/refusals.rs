@@ -253,6 +253,22 @@ async fn delivery_05_a_destination_that_refuses_everything_is_asked_with_single_
     run.await.unwrap().unwrap();
 }
 
+/// Behind the last event of a write nothing is left to ask for: a destination that refuses everything is tried with single
+/// events, here of writes that have no more.
+#[tokio::test(start_paused = true)]
+async fn no_write_is_without_events() {
+    let sink = FakeSink::new(|_, _| refused());
+    let mut world = World::new(Api::new(100, 10), vec![sink.clone()]);
+    world.batch.max_events = 1;
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(world.engine().run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(30)).await;
+    stop.cancel();
+    run.await.unwrap().unwrap();
+    assert!(sink.writes.load(Ordering::SeqCst) > 30, "others than the first twenty are tried");
+    assert_eq!(sink.empty_writes.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_goes_back_gives_its_suspects_up() {
     // The other sink breaks the run while an event is suspected.

@@ -191,6 +191,12 @@ pub(crate) struct FakeSink {
     pub(crate) slow_start: Mutex<Duration>,
     /// Errors to give before it is ready.
     pub(crate) not_ready: Mutex<Vec<SinkError>>,
+    /// Its destination takes so long to end.
+    pub(crate) slow_end: Mutex<Duration>,
+    /// Writes without events.
+    pub(crate) empty_writes: AtomicUsize,
+    /// Each call of `close`: how many events it had taken by then.
+    pub(crate) closed: Mutex<Vec<usize>>,
     behaviour: Behaviour,
 }
 
@@ -210,6 +216,9 @@ impl FakeSink {
             delay,
             slow_start: Mutex::default(),
             not_ready: Mutex::default(),
+            slow_end: Mutex::default(),
+            empty_writes: AtomicUsize::new(0),
+            closed: Mutex::default(),
             behaviour: Box::new(behaviour),
         })
     }
@@ -307,6 +316,7 @@ impl Sink for FakeSink {
 
     async fn write(&self, events: &Write) -> Result<Outcome, SinkError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
+        self.empty_writes.fetch_add(usize::from(events.is_empty()), Ordering::SeqCst);
         tokio::time::sleep(self.delay).await;
         let act = (self.behaviour)(number, events);
         let left_out = match &act {
@@ -338,6 +348,13 @@ impl Sink for FakeSink {
             Act::TakeAndFail => Err(transient(None)),
             Act::Panic => panic!("a defect in the sink"),
         }
+    }
+
+    async fn close(&self) {
+        let taken = self.taken.lock().unwrap().numbers.len();
+        self.closed.lock().unwrap().push(taken);
+        let slow_end = *self.slow_end.lock().unwrap();
+        tokio::time::sleep(slow_end).await;
     }
 }
 

@@ -2,9 +2,10 @@
 
 use pipeline::Sink;
 use serde_json::json;
+use testkit::line;
 
 use crate::cluster::{Cluster, Setup};
-use crate::{line, sink_to};
+use crate::sink_to;
 
 #[tokio::test]
 async fn every_node_is_asked_and_nothing_is_stored() {

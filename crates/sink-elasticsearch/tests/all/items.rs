@@ -6,9 +6,10 @@ use pipeline::SinkError;
 use serde_json::json;
 use settings::Secret;
 use sink_elasticsearch::{AuthConfig, ElasticsearchConfig, ElasticsearchSink};
+use testkit::line;
 
 use crate::cluster::{Cluster, Fate, Setup, but, error};
-use crate::{deliver, events, line, sink_to, words};
+use crate::{deliver, events, sink_to, words};
 
 async fn answered(fate: Fate) -> (String, usize) {
     let cluster = Cluster::start(Setup::default(), 1).await;

@@ -6,9 +6,10 @@ use http_client::{ClientSettings, HttpClient, Method, Request, endpoint};
 use pipeline::{Schema, Sink, SinkError, Write};
 use serde_json::{Value, json};
 use sink_elasticsearch::{Flavor, TemplateSchema, template};
+use testkit::line;
 
 use crate::node::NodeHarness;
-use crate::{events, line, sink, templates, words};
+use crate::{events, sink, templates, words};
 
 const NODES: [(&str, &str, Flavor); 2] = [
     ("TOWPATH_TEST_ELASTICSEARCH", "elasticsearch", Flavor::Elasticsearch),

@@ -68,7 +68,8 @@ impl Destination for Endpoint {
     fn sink(&self) -> Arc<dyn Sink> {
         let mut config = self.config.clone();
         let target = config["url"].as_str().unwrap_or("/").to_owned();
-        config["timeout"] = json!("1s");
+        // Nothing in the matrix waits for it: a lost answer is a connection that ends, `connections.rs` has one that hangs.
+        config["timeout"] = json!("5s");
         config["url"] = json!(format!("http://{}{target}", self.receiver.address));
         if self.authorities.is_some() {
             config["url"] = json!(format!("https://{}{target}", self.receiver.address));
@@ -92,7 +93,7 @@ impl Destination for Endpoint {
             Trouble::TakesPart => return Err(CannotHappen("a request is answered as a whole")),
             // With one event a request, the answer that is lost is not the first one.
             Trouble::AnswerLost if self.one_by_one => {
-                self.receiver.reply(vec![Reply::Take, Reply::TakeAndHang]);
+                self.receiver.reply(vec![Reply::Take, Reply::TakeAndClose]);
             }
             Trouble::AnswerLost => self.receiver.reply(vec![Reply::TakeAndClose]),
             Trouble::Limit(most) => self.receiver.rule(Some(Box::new(move |events| {

@@ -16,7 +16,7 @@ async fn a_time_out_after_sending_comes_again_with_the_same_id() {
     let began = Instant::now();
     let error = deliver(&sink, &[1, 2]).await;
     assert_eq!(words(&error), "transient");
-    assert!((900..5000).contains(&began.elapsed().as_millis()));
+    assert!((900..15_000).contains(&began.elapsed().as_millis()));
     assert_eq!(words(&deliver(&sink, &[1, 2]).await), "taken");
     let deliveries = receiver.deliveries();
     assert_eq!((deliveries.len(), &deliveries[0].id), (2, &deliveries[1].id));
@@ -35,9 +35,9 @@ async fn a_connection_that_ends_after_sending_comes_again_with_the_same_id() {
 
 #[tokio::test]
 async fn a_slow_endpoint_is_waited_for_and_holds_no_other_write() {
-    let slow = Reply::TakeSlowly(Duration::from_millis(700));
+    let slow = Reply::TakeSlowly(Duration::from_secs(2));
     let receiver = Receiver::start(Protocol::default(), vec![slow]).await;
-    let sink = sink(&json!({"url": receiver.url(), "timeout": "5s"}));
+    let sink = sink(&json!({"url": receiver.url(), "timeout": "15s"}));
     let began = Instant::now();
     let one = async {
         assert_eq!(words(&deliver(&sink, &[1]).await), "taken");
@@ -51,7 +51,7 @@ async fn a_slow_endpoint_is_waited_for_and_holds_no_other_write() {
         began.elapsed()
     };
     let (one, other) = tokio::join!(one, other);
-    assert!(one >= Duration::from_millis(700) && other < Duration::from_millis(600), "{one:?} {other:?}");
+    assert!(one >= Duration::from_secs(2) && other < one, "{one:?} {other:?}");
     assert_eq!(receiver.taken(), [1, 2].map(events::text));
 }
 

@@ -12,6 +12,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use testkit::sink::{Delivery, Held};
 
 pub(crate) const TOPIC: &str = "audit";
 
@@ -105,6 +106,19 @@ impl Cluster {
     pub(crate) fn texts(&self) -> Vec<String> {
         self.records().into_iter().map(|record| record.text).collect()
     }
+}
+
+/// What records are to the suite that every sink passes: the event's id is the key and a header.
+pub(crate) fn held(records: Vec<Record>) -> Held {
+    let mut held = Held::default();
+    for record in records {
+        let id = record.headers.iter().find(|(name, _)| name == "event_id").map(|(_, id)| id.clone());
+        if id.is_none() || id != record.key {
+            held.damage.push(format!("{record:?}"));
+        }
+        held.deliveries.push(Delivery { id, events: vec![record.text] });
+    }
+    held
 }
 
 /// Reads a topic from its beginning.

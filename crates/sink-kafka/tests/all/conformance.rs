@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use pipeline::Sink;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Answer};
 use serde_json::json;
-use testkit::sink::{CannotHappen, Delivery, Destination, Harness, Held, Trouble, Unheard};
+use testkit::sink::{CannotHappen, Destination, Harness, Held, Trouble, Unheard};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, held};
 
 /// More requests than a case makes.
 const MANY: usize = 2000;
+
+/// Longest time that an answer takes.
+const SLOWEST: Duration = Duration::from_millis(700);
 
 /// So long a look waits for a topic that cannot be read to be readable again: what was written just before is not known else.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -71,7 +74,8 @@ impl Destination for Topic {
                 Answer::RD_KAFKA_RESP_ERR_NO_ERROR,
                 Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
             ]),
-            Trouble::Slow(wait) => self.cluster.delay(wait),
+            // Whoever reads it is slowed as well, several times a look.
+            Trouble::Slow(wait) => self.cluster.delay(wait.min(SLOWEST)),
             Trouble::AnswerLost => {
                 return Err(CannotHappen(
                     "librdkafka asks again on a new connection, and the broker knows what it has; `troubles.rs` has a broker \
@@ -114,15 +118,7 @@ impl Destination for Topic {
                 self.cluster.records()
             }
         });
-        let mut held = Held::default();
-        for record in records {
-            let id = record.headers.iter().find(|(name, _)| name == "event_id").map(|(_, id)| id.clone());
-            if id.is_none() || id != record.key {
-                held.damage.push(format!("{record:?}"));
-            }
-            held.deliveries.push(Delivery { id, events: vec![record.text] });
-        }
-        held
+        held(records)
     }
 
     fn secrets(&self) -> Vec<String> {

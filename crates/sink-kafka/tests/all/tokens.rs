@@ -160,7 +160,7 @@ async fn what_the_endpoint_answers_ends_as_its_class_says() {
         let result = deliver(&sink, &[1]).await;
         assert_eq!(words(&result), expected, "{reply:?}: {result:?}");
         assert!(!format!("{result:?}").contains("hunter2"), "{result:?}");
-        assert!(began.elapsed() < Duration::from_secs(3), "{reply:?}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{reply:?}: {:?}", began.elapsed());
         if let (Err(SinkError::Transient { retry_after, .. }), Reply::Answer(..)) = (&result, &reply) {
             assert_eq!(*retry_after, Some(Duration::from_secs(7)));
         }

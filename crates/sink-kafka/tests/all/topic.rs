@@ -16,10 +16,10 @@ use rdkafka::config::ClientConfig;
 use serde_json::json;
 use sink_kafka::{KafkaConfig, KafkaSink};
 use testkit::http::Authority;
-use testkit::sink::{CannotHappen, Delivery, Destination, Harness, Held, Patience, Trouble, Unheard};
+use testkit::sink::{CannotHappen, Destination, Harness, Held, Patience, Trouble, Unheard};
 use testkit::tcp::{Fate, Proxy, Way};
 
-use crate::cluster::Reader;
+use crate::cluster::{Reader, held};
 
 const PASSWORD: &str = "towpath-secret";
 const PARTITIONS: i32 = 3;
@@ -308,19 +308,10 @@ impl Destination for Topic {
     }
 
     fn held(&self) -> Held {
-        let mut held = Held::default();
         if self.is_deleted.load(Ordering::SeqCst) {
-            return held;
+            return Held::default();
         }
-        let records = tokio::task::block_in_place(|| self.reader.lock().unwrap().catch_up().to_vec());
-        for record in records {
-            let id = record.headers.iter().find(|(name, _)| name == "event_id").map(|(_, id)| id.clone());
-            if id.is_none() || id != record.key {
-                held.damage.push(format!("{record:?}"));
-            }
-            held.deliveries.push(Delivery { id, events: vec![record.text] });
-        }
-        held
+        held(tokio::task::block_in_place(|| self.reader.lock().unwrap().catch_up().to_vec()))
     }
 
     fn secrets(&self) -> Vec<String> {

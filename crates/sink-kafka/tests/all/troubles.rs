@@ -51,7 +51,7 @@ async fn a_full_queue_is_waited_for() {
     cluster.is_up(false);
     let began = Instant::now();
     assert_eq!(words(&deliver(&sink, &numbers).await), "transient");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +79,7 @@ async fn a_broker_that_hangs_ends_the_write_and_loses_nothing() {
     let began = Instant::now();
     assert_eq!(words(&deliver(&sink, &[1, 2]).await), "transient");
     let took = began.elapsed();
-    assert!(took > Duration::from_millis(1400) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took > Duration::from_millis(1400) && took < Duration::from_secs(15), "{took:?}");
     cluster.delay(Duration::ZERO);
     assert_eq!(words(&deliver(&sink, &[1, 2]).await), "taken");
     let texts = cluster.texts();

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use pipeline::{Outcome, SinkError};
 use serde_json::json;
+use testkit::line;
 
 use crate::splunk::{Fate, Setup, Splunk, code};
-use crate::{deliver, events, line, sink_to, words};
+use crate::{deliver, events, sink_to, words};
 
 fn without_acks() -> Setup {
     Setup { acks: false, ..Setup::default() }

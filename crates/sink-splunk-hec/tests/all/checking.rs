@@ -6,9 +6,10 @@ use pipeline::Sink;
 use serde_json::json;
 use settings::Secret;
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
+use testkit::line;
 
 use crate::splunk::{Setup, Splunk, code};
-use crate::{deliver, line, sink, sink_to, words};
+use crate::{deliver, sink, sink_to, words};
 
 #[tokio::test]
 async fn a_good_token_is_told_from_a_bad_one_and_nothing_is_delivered() {

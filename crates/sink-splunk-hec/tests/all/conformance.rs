@@ -55,8 +55,9 @@ impl Destination for Collector {
             "token": TOKEN,
             "index": "audit",
             "acknowledgements": self.acks,
-            "ack_timeout": "1s",
-            "timeout": "1s",
+            // Nothing in the matrix waits for them: a lost answer is a connection that ends.
+            "ack_timeout": "5s",
+            "timeout": "5s",
             "compression": if self.gzip { "gzip" } else { "none" },
         });
         if self.authorities.is_some() {

@@ -11,8 +11,6 @@ mod envelopes;
 mod events;
 mod splunk;
 
-use std::error::Error;
-
 use pipeline::{Outcome, Sink, SinkError};
 use serde_json::{Value, json};
 use sink_splunk_hec::{SplunkHecConfig, SplunkHecSink};
@@ -56,10 +54,4 @@ fn words(result: &Result<Outcome, SinkError>) -> String {
         Err(SinkError::Rejected { reason }) => format!("rejected {}", reason.kind),
         Err(SinkError::Paused { reason, .. }) => format!("paused {reason}"),
     }
-}
-
-/// The error and its causes in one line.
-fn line(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

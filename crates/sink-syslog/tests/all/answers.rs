@@ -82,7 +82,8 @@ fn talk(server: SocketAddr, sent: &[String]) -> Vec<String> {
 #[test]
 #[ignore = "needs rsyslog: TOWPATH_RSYSLOG"]
 fn our_receiver_answers_as_rsyslog_does() {
-    let real = SocketAddr::from(([127, 0, 0, 1], 26514 + 3));
+    let port = std::env::var("SYSLOG_PORT").map_or(26514, |port| port.parse().unwrap());
+    let real = SocketAddr::from(([127, 0, 0, 1], port + 3));
     let mut differences = Vec::new();
     for (odd, sent) in conversations() {
         let ours = Receiver::start(Protocol::Relp, None);

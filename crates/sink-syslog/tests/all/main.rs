@@ -6,6 +6,7 @@
 mod answers;
 mod checking;
 mod conformance;
+mod ends;
 mod events;
 mod parse;
 mod real;

@@ -35,6 +35,8 @@ pub(crate) enum Mood {
     /// Cuts each connection as soon as it has something to read.
     Resets,
     // The others are for RELP, which answers.
+    /// Shakes hands, where there is TLS, and takes what comes; answers to nothing.
+    Silent,
     /// Ends the session at each message.
     Ends,
     /// Is a server of something else.
@@ -71,6 +73,8 @@ struct State {
     violations: Vec<String>,
     /// Connections over TLS that ended without a `close_notify`.
     rude_ends: usize,
+    /// Connections that ended in good order, and with nothing half in them.
+    clean_ends: usize,
     /// Connections that were accepted.
     accepted: usize,
     /// The first number of RELP that a session of this receiver expects.
@@ -107,6 +111,7 @@ impl Receiver {
             taken: Vec::new(),
             violations: Vec::new(),
             rude_ends: 0,
+            clean_ends: 0,
             accepted: 0,
             first: 1,
         };
@@ -175,6 +180,21 @@ impl Receiver {
 
     pub(crate) fn rude_ends(&self) -> usize {
         self.state().rude_ends
+    }
+
+    /// How many connections were ended in good order, between two messages.
+    pub(crate) fn clean_ends(&self) -> usize {
+        let mut state = self.state();
+        while state.turn() {}
+        state.clean_ends
+    }
+
+    /// Says something on every connection.
+    pub(crate) fn say(&self, words: &[u8]) {
+        let mut state = self.state();
+        while state.turn() {}
+        state.connections.iter_mut().for_each(|connection| connection.say(Duration::ZERO, words));
+        while state.turn() {}
     }
 
     pub(crate) fn accepted(&self) -> usize {
@@ -276,7 +296,9 @@ impl State {
         }
         match ended {
             None => return has_read,
-            Some(End::Clean) => {}
+            // A session of RELP has an end of its own.
+            Some(End::Clean) if self.protocol == Protocol::Relp => {}
+            Some(End::Clean) => self.clean_ends += usize::from(connection.input.is_empty()),
             Some(End::Rude) => self.rude_ends += 1,
             // Nothing that is not whole counts.
             Some(End::Broken) => connection.input.clear(),
@@ -344,6 +366,9 @@ impl State {
 
     /// One frame of RELP.
     fn relp(&mut self, connection: &mut Connection, frame: parse::Frame) {
+        if self.mood == Mood::Silent {
+            return;
+        }
         if connection.cut_at.is_some() && !connection.is_mute {
             return;
         }
@@ -372,6 +397,7 @@ impl State {
             ("syslog", true) => self.relp_message(connection, frame),
             ("close", true) if frame.data.is_empty() => {
                 connection.is_open = false;
+                self.clean_ends += 1;
                 connection.say(Duration::ZERO, format!("{} rsp 0\n", frame.number).as_bytes());
                 connection.end_session();
             }

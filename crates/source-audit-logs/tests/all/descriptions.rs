@@ -6,9 +6,10 @@ use pipeline::{Next, Source};
 use serde_json::{Value, json};
 use simulator::log::{Log, Manner};
 use source_audit_logs::AuditLogsConfig;
+use testkit::line;
 
 use crate::apis::{self, Kind};
-use crate::driver::{Nothing, line, set};
+use crate::driver::{Nothing, set};
 
 fn refused(config: Value) -> Vec<String> {
     let config: AuditLogsConfig = serde_json::from_value(config).unwrap();

@@ -1,7 +1,5 @@
 //! What sources are driven with.
 
-use std::error::Error;
-
 use async_trait::async_trait;
 use pipeline::{RecordId, Seen, SeenIds, StoreError};
 use serde_json::Value;
@@ -14,17 +12,6 @@ impl SeenIds for Nothing {
     async fn lookup(&self, ids: &[RecordId]) -> Result<Vec<Seen>, StoreError> {
         Ok(vec![Seen::New; ids.len()])
     }
-}
-
-/// An error and its sources in one line.
-pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
 }
 
 /// Puts a value at a dotted path.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pipeline::{Next, Source};
 use serde_json::json;
 use simulator::log::{Log, Manner, Order, Paging, Shape, Size, TimeFormat};
+use testkit::line;
 
 use crate::apis;
-use crate::driver::{Nothing, line, set};
+use crate::driver::{Nothing, set};
 
 #[tokio::test(start_paused = true)]
 async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {

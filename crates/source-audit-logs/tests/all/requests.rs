@@ -6,9 +6,10 @@ use std::time::Duration;
 use pipeline::{Next, Source, SourceError};
 use serde_json::{Value, json};
 use simulator::log::{Edges, Log, TimeFormat};
+use testkit::line;
 
 use crate::apis;
-use crate::driver::{Nothing, line};
+use crate::driver::Nothing;
 
 #[tokio::test(start_paused = true)]
 async fn requests_are_made_as_described() {

@@ -7,9 +7,10 @@ use serde_json::json;
 use simulator::log::{Fault, Log};
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource};
 use testkit::http::{Reply, Server};
+use testkit::line;
 
 use crate::apis::{self, wiring};
-use crate::driver::{Nothing, line};
+use crate::driver::Nothing;
 
 /// A token is fetched once, used until it is refused, and fetched again.
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::driver::{Run, account, config, line, open, wiring};
+use crate::driver::{Run, account, config, open, wiring};
 use pipeline::{Next, Source, SourceError, Timestamp};
 use simulator::{
     Access, Answer, Cursor, Faults, MonthlyQuota, NextCursor, Postman, RateLimitHeaders, TimeFilter,
 };
 use source_postman::{Account, Wiring};
+use testkit::line;
 
 async fn api(faults: Faults, events: usize) -> Postman {
     let builder = Postman::builder().seed(7).events(events).faults(faults);

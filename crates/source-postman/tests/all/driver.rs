@@ -1,7 +1,6 @@
 //! Drives a source as the runtime does, in time that passes by itself.
 
 use std::collections::{BTreeSet, HashMap};
-use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -101,7 +100,7 @@ impl Run {
                 self.progress = Some(progress.clone());
             }
             Ok(Next::Wait(_)) => {}
-            Err(error) => self.errors.push(line(error)),
+            Err(error) => self.errors.push(testkit::line(error)),
         }
         next
     }
@@ -140,15 +139,4 @@ impl Run {
         }
         panic!("never caught up: {:?} {:#?}", self.source.status(), self.errors);
     }
-}
-
-/// An error and its sources in one line.
-pub(crate) fn line(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
 }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::driver::{Run, line, wiring};
+use crate::driver::{Run, wiring};
 use pipeline::{Next, SourceError};
 use source_postman::{Account, PostmanConfig};
 use testkit::http::{Reply, Server};
+use testkit::line;
 
 const KEY: &str = "PMAK-s3cret";
 

@@ -71,6 +71,8 @@ impl Replay {
         for lane in self.lanes.values_mut().flatten() {
             lane.deliver(notes, self.patience, &self.stop).await?;
         }
+        let sinks = self.lanes.values().flatten().map(|lane| (lane.name.as_str().into(), lane.sink.clone()));
+        runtime::close(sinks.collect(), Duration::MAX).await;
         if self.stop.is_cancelled() {
             tracing::warn!("stopped by a signal; what was not delivered is kept");
         }
