@@ -44,7 +44,7 @@ pub struct AuditLogsSource {
     last: Option<Last>,
     capacity: Capacity,
     /// What is to be said before anything else is asked for.
-    complaint: Option<String>,
+    owed: Option<Result<Wait, SourceError>>,
     versions: u64,
     duplicates: u64,
 }
@@ -98,7 +98,7 @@ impl AuditLogsSource {
             proven: Proven::of(account.settings.voice()),
             last: None,
             capacity: Capacity::default(),
-            complaint: None,
+            owed: None,
             versions: 0,
             duplicates: 0,
             account,
@@ -231,13 +231,30 @@ impl AuditLogsSource {
         self.proven.id |= page.with_id > 0 && ids.len() > 1;
     }
 
-    /// Carries a verdict out.
-    pub(crate) fn conclude(&mut self, verdict: Verdict) -> Result<Next, SourceError> {
+    /// Tells the collector of a verdict and carries it out. What that changes is handed out to be saved first: a process that
+    /// does not live for a page would find it out again and again.
+    fn conclude(&mut self, verdict: Verdict) -> Result<Next, SourceError> {
         let now = self.account.time();
+        let before = self.open.as_ref().map(|open| open.collector.progress().position);
         if let (Some(failure), Some(open)) = (verdict.failure, &mut self.open) {
             open.collector.failed(failure, verdict.server_time, now);
         }
-        let again = |duration| Ok(Next::Wait(Wait { duration, caught_up: false }));
+        let said = self.carry_out(verdict);
+        if let (Some(open), Some(before)) = (&mut self.open, before) {
+            open.collector.set_form(self.account.learnt_form());
+            let progress = open.collector.progress();
+            if progress.position != before {
+                self.owed = Some(said);
+                return Ok(Next::Learnt(progress));
+            }
+        }
+        said.map(Next::Wait)
+    }
+
+    /// Does what a verdict says of the next request.
+    pub(crate) fn carry_out(&mut self, verdict: Verdict) -> Result<Wait, SourceError> {
+        let now = self.account.time();
+        let again = |duration| Ok(Wait { duration, caught_up: false });
         match verdict.then {
             Then::Wait(duration) => again(duration),
             Then::RateLimited(retry_at) => {
@@ -310,8 +327,13 @@ impl Source for AuditLogsSource {
         let settings = &self.account.settings;
         let now = self.account.time();
         let policy = settings.policy.clone();
-        let collector = Collector::open(policy, settings.identity(), settings.start, resume.as_ref(), now)
-            .map_err(|error| cannot_open(&self.origin.source, error))?;
+        let mut collector =
+            Collector::open(policy, settings.identity(), settings.start, resume.as_ref(), now)
+                .map_err(|error| cannot_open(&self.origin.source, error))?;
+        if let Some(form) = collector.form() {
+            self.account.take_up_form(form);
+        }
+        collector.set_form(self.account.learnt_form());
         if self.account.compare_start()
             && let Some(held) = collector.other_start(settings.start, now)
         {
@@ -329,14 +351,14 @@ impl Source for AuditLogsSource {
         let progress = collector.progress();
         self.open = Some(Open { collector, seen });
         self.tenant_checked = None;
-        (self.last, self.complaint) = (None, None);
+        (self.last, self.owed) = (None, None);
         self.size = largest_page(&self.account);
         Ok(progress)
     }
 
     async fn next(&mut self) -> Result<Next, SourceError> {
-        if let Some(complaint) = self.complaint.take() {
-            return Err(verdict::transient(complaint));
+        if let Some(owed) = self.owed.take() {
+            return owed.map(Next::Wait);
         }
         let now = self.account.time();
         let Some(open) = &mut self.open else { return Err(not_open()) };
@@ -366,6 +388,7 @@ impl Source for AuditLogsSource {
         self.check_tenant(&page)?;
         self.learn(&page, &request);
         let Some(open) = &mut self.open else { return Err(not_open()) };
+        open.collector.set_form(self.account.learnt_form());
         let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         if taken.circle {
@@ -375,9 +398,10 @@ impl Source for AuditLogsSource {
                 }
                 Voice { api, .. } => format!("the cursor that {api} gives"),
             };
-            self.complaint = Some(format!(
+            let circle = format!(
                 "paging goes round in a circle: {found} was found before in this walk; its window is read again"
-            ));
+            );
+            self.owed = Some(Err(verdict::transient(circle)));
         }
         let records = taken.deliver.iter().map(|index| {
             let index = *index as usize;

@@ -844,6 +844,54 @@ fn collection_10_an_api_that_keeps_less_than_it_should_is_found_out_to_the_hour(
     }
 }
 
+/// However short its lives are: what a refusal has told is known to the next process.
+#[test]
+fn collection_10_the_floor_is_found_by_processes_that_live_for_one_request() {
+    for keeps in [179 * DAY, 90 * DAY + 7 * HOUR, 12 * HOUR] {
+        let policy = Policy { retention: Some(180 * DAY), ..Policy::default() };
+        let mut talk = Conversation::begin(policy, Start::All);
+        talk.asks();
+        talk.ends(&[]);
+        let begun = talk.now;
+        let mut gaps = Vec::new();
+        let mut requests = 0;
+        while !talk.position()["history"].as_array().unwrap().is_empty() {
+            requests += 1;
+            assert!(requests < 120, "{}", talk.position());
+            talk.restarts(SECOND);
+            let request = talk.asks();
+            if request.since.unwrap() < begun.minus(keeps) {
+                talk.fails(Failure::BeforeRetention);
+            } else {
+                gaps.extend(talk.ends(&[]).gaps);
+            }
+        }
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        let over = gaps[0].to.since(begun.minus(keeps));
+        assert!(gaps[0].to >= begun.minus(keeps) && over <= HOUR, "{over:?} too much, keeps {keeps:?}");
+        assert_eq!(talk.position()["floor"], serde_json::Value::Null, "the search is over");
+    }
+}
+
+#[test]
+fn collection_10_nothing_of_it_is_kept_which_a_process_that_lives_for_one_request_tells_too() {
+    let mut talk = Conversation::begin(Policy::default(), Start::Ago(10 * DAY));
+    talk.asks();
+    talk.ends(&[]);
+    let (from, to) = (ago(&talk, 10 * DAY), talk.now);
+    let mut gaps = Vec::new();
+    for _ in 0..60 {
+        talk.restarts(SECOND);
+        if talk.asks().kind == Kind::History {
+            talk.fails(Failure::BeforeRetention);
+        } else {
+            gaps.extend(talk.ends(&[]).gaps);
+        }
+    }
+    assert_eq!(gaps, [Conversation::gap(from, to, "the API keeps no more")]);
+    assert_eq!(talk.position()["floor"], serde_json::Value::Null, "the search is over");
+}
+
 #[test]
 fn collection_10_a_moment_is_forgotten_only_after_all_the_time_that_the_api_keeps_it() {
     let keeps = 10 * DAY;

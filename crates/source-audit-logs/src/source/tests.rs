@@ -48,7 +48,7 @@ fn source(api: &Log) -> AuditLogsSource {
 fn state(source: &AuditLogsSource) -> String {
     let collector = &source.open.as_ref().unwrap().collector;
     let last = source.last.as_ref().map(|last| (&last.cursor, &last.ids, last.size));
-    let learnt = (source.size, source.tenant_checked, source.proven, source.capacity, &source.complaint);
+    let learnt = (source.size, source.tenant_checked, source.proven, source.capacity, &source.owed);
     format!("{collector:?} {last:?} {learnt:?} {:?}", (source.versions, source.duplicates))
 }
 

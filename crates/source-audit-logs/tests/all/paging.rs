@@ -24,6 +24,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
         match source.next().await {
             Ok(Next::Page { batch, .. }) => records += batch.records.len(),
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Ok(Next::Learnt(_)) => {}
             Err(error) => told.push(line(&error)),
         }
     }
@@ -43,6 +44,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
         match source.next().await {
             Ok(Next::Page { .. }) => {}
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Ok(Next::Learnt(_)) => {}
             Err(error) => told.push(line(&error)),
         }
     }
@@ -105,6 +107,7 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
                 Next::Page { batch, .. } => ids.extend(batch.records.iter().map(|record| record.id)),
                 Next::Wait(wait) if wait.caught_up => break,
                 Next::Wait(wait) => tokio::time::sleep(wait.duration).await,
+                Next::Learnt(_) => {}
             }
         }
         assert_eq!(ids.len(), 300, "{name}");
@@ -126,6 +129,7 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
                         break;
                     }
                     Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+                    Ok(Next::Learnt(_)) => {}
                     Ok(Next::Page { .. }) => {}
                 }
             }

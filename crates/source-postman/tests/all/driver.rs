@@ -100,6 +100,7 @@ impl Run {
                 self.take(batch);
                 self.progress = Some(progress.clone());
             }
+            Ok(Next::Learnt(progress)) => self.progress = Some(progress.clone()),
             Ok(Next::Wait(_)) => {}
             Err(error) => self.errors.push(line(error)),
         }
@@ -131,7 +132,7 @@ impl Run {
     pub(crate) async fn catch_up(&mut self) {
         for _ in 0..20_000 {
             match self.next().await {
-                Ok(Next::Page { .. }) => {}
+                Ok(Next::Page { .. } | Next::Learnt(_)) => {}
                 Ok(Next::Wait(wait)) if wait.caught_up => return,
                 Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
                 Err(SourceError::Fatal { .. } | SourceError::PositionLost(_)) => break,
