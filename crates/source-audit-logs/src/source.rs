@@ -10,12 +10,12 @@ use pipeline::{
     Next, Origin, Position, Progress, RawBatch, RawRecord, RecordId, SeenIds, Source, SourceError,
     SourceStatus, StoreError, Wait,
 };
-use poll::{Collector, Cursor, Onward, OpenError, Step};
+use poll::{Collector, Cursor, Failure, Onward, OpenError, Step};
 
 use crate::account::Account;
-use crate::api::{Api, Paging};
+use crate::api::Api;
 use crate::config::KIND;
-use crate::page::{Asked, Capacity, Page, Reader};
+use crate::page::{Asked, Capacity, Page, Reader, crowded};
 use crate::refusal::Refusal;
 use crate::vendor::Voice;
 use crate::verdict::{self, Paged, Then, Verdict};
@@ -62,8 +62,6 @@ struct Last {
     /// Where to.
     cursor: Cursor,
     ids: Vec<RecordId>,
-    /// How many records were asked for.
-    size: usize,
 }
 
 impl Proven {
@@ -149,7 +147,7 @@ impl AuditLogsSource {
         match self.doubt(&page) {
             None => Ok(page),
             Some(doubt) => Err(Verdict {
-                failure: Some(poll::Failure::Other),
+                failure: Some(Failure::Other),
                 server_time,
                 then: Then::Fail(verdict::wrong_description(doubt)),
             }),
@@ -208,22 +206,31 @@ impl AuditLogsSource {
             voice.api
         );
         Some(Verdict {
-            failure: Some(poll::Failure::CursorUnknown),
+            failure: Some(Failure::CursorUnknown),
             server_time: None,
             then: Then::Fail(verdict::transient(error)),
         })
     }
 
+    /// How many records the API shows at once, where as many as it has may be asked for. Where the API does not answer that, it
+    /// is not known: none.
+    async fn most_at_once(&self, size: usize) -> Result<usize, Verdict> {
+        let Some(open) = &self.open else { return Ok(0) };
+        let widest = open.collector.widest(self.account.time());
+        let answer = match self.fetch(&widest, size).await {
+            Ok(answer) => answer,
+            Err(Verdict { failure: Some(Failure::BeforeRetention | Failure::TimedOut), .. })
+            | Err(Verdict { then: Then::OtherForm(_), .. }) => return Ok(0),
+            // It says nothing of the walk.
+            Err(verdict) => return Err(Verdict { failure: None, ..verdict }),
+        };
+        let page =
+            self.read(answer, &widest, size).map_err(|verdict| Verdict { failure: None, ..verdict })?;
+        Ok(page.records.len())
+    }
+
     /// What a page has shown to be described rightly, and how much pages hold.
-    fn learn(&mut self, page: &Page, request: &poll::Request) {
-        // A page by a moved edge that goes further has what the one before it had no room for.
-        if let Some(last) = &self.last
-            && matches!(self.api().paging, Paging::Bound { .. })
-            && matches!(page.onward(), Onward::Next(_))
-            && request.cursor.as_ref() == Some(&last.cursor)
-        {
-            self.capacity.was_cut(last.ids.len(), last.size);
-        }
+    fn learn(&mut self, page: &Page) {
         self.capacity.held(page.records.len());
         self.proven.page = true;
         self.proven.time |= page.identities.iter().any(|(_, time)| time.is_some());
@@ -381,12 +388,24 @@ impl Source for AuditLogsSource {
         if let Some(again) = self.same_again(&page, &request, &ids) {
             return self.conclude(again);
         }
+        let mut at_once = 0;
+        if page.in_doubt() {
+            at_once = match self.most_at_once(size).await {
+                Ok(count) => count,
+                Err(verdict) => return self.conclude(verdict),
+            };
+            if at_once <= ids.len() {
+                let error = crowded(ids.len());
+                return self.conclude(verdict::of_unreadable(error, server_time, true, self.voice()));
+            }
+        }
         let Some(open) = &self.open else { return Err(not_open()) };
         let seen = open.seen.lookup(&ids).await.map_err(store_refused)?;
 
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
-        self.learn(&page, &request);
+        self.learn(&page);
+        self.capacity.held(at_once);
         let Some(open) = &mut self.open else { return Err(not_open()) };
         open.collector.set_form(self.account.learnt_form());
         let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
@@ -414,7 +433,7 @@ impl Source for AuditLogsSource {
             self.size = self.size.saturating_mul(2).min(largest_page(&self.account));
         }
         self.last = match page.onward() {
-            Onward::Next(next) => Some(Last { cursor: next.clone(), ids, size }),
+            Onward::Next(next) => Some(Last { cursor: next.clone(), ids }),
             Onward::End | Onward::Later(_) => None,
         };
         let progress = open.collector.progress();

@@ -304,6 +304,22 @@ impl Collector {
         self.fail(at, failure, self.clock.estimate(now));
     }
 
+    /// The largest window up to the present that the API should answer. How much of it comes at once tells what a page holds.
+    pub fn widest(&self, now: Timestamp) -> Request {
+        let server_now = self.clock.estimate(now);
+        let kept = self.policy.retention.map(|retention| server_now.minus(retention).plus(self.margin()));
+        let spanned = self.policy.longest().map(|longest| server_now.minus(longest));
+        let since = kept.max(spanned).or(match self.policy.filter {
+            TimeFilter::Closed { .. } => Some(server_now.minus(self.policy.window())),
+            _ => None,
+        });
+        let since = since.map(clock::believed);
+        let horizon = since.and_then(|since| self.horizon(since, server_now));
+        let walk = Walk { horizon, ..Walk::new(Kind::Live, since, None) };
+        let (since, until) = (self.lower_edge(&walk), self.upper_edge(&walk));
+        Request { kind: walk.kind, since, until, cursor: None }
+    }
+
     fn lower_edge(&self, walk: &Walk) -> Option<Timestamp> {
         let since = walk.since.filter(|_| self.policy.filter != TimeFilter::None)?;
         Some(edges::since(since, self.policy.granularity))

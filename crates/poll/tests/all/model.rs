@@ -320,7 +320,7 @@ fn play(scenario: &Scenario) {
         oracle.settle = Some(millis(settle));
     }
     oracle.keeps = habits.keeps.map(|(keeps, _)| keeps.min(policy.retention.map_or(keeps, millis)));
-    oracle.dead_time = if lives_for.is_some() { 4 * HOUR } else { 0 };
+    oracle.dead_time = if lives_for.is_some() { 6 * HOUR } else { 0 };
     oracle.whole_days = policy.granularity == Granularity::Day;
     match start {
         Start::All => oracle.starts_at_floor = oracle.keeps,

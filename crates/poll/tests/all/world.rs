@@ -8,7 +8,7 @@ use pipeline::{Position, Progress, RecordId, Seen, Timestamp};
 use poll::position::Kind;
 use poll::{Collector, Failure, Identity, Onward, Page, Policy, Request, Start, Step};
 
-use crate::api::{Api, Fault, HOUR, MINUTE, SECOND, millis};
+use crate::api::{Api, Fault, MINUTE, SECOND, millis};
 use crate::oracle::Oracle;
 
 /// Something that happens at a moment.
@@ -321,11 +321,11 @@ impl World {
         let poll = millis(self.policy.poll_interval);
         let calm = self.now;
         self.oracle.interrupted(calm);
-        let end = calm + every + 10 * poll + 20 * MINUTE;
+        let end = calm + every + 10 * poll + 20 * MINUTE + self.oracle.dead_time;
         let before = self.requests;
         self.run(end);
         // It may be in the middle of something, but not for long.
-        let patience = self.now + 2 * every + if self.lives_for.is_some() { 12 * HOUR } else { 0 };
+        let patience = self.now + 2 * every + self.oracle.dead_time;
         while !self.oracle.is_closed(&self.collector.progress().position) && self.now < patience {
             self.turn(patience);
         }
