@@ -16,7 +16,12 @@ fn api(keys: Value) -> Api {
 }
 
 fn request(cursor: Option<&str>) -> poll::Request {
-    poll::Request { kind: Kind::Live, since: None, until: None, cursor: cursor.and_then(Cursor::from_json) }
+    poll::Request {
+        kind: Kind::Live,
+        since: None,
+        until: None,
+        cursor: cursor.and_then(poll::Cursor::from_json),
+    }
 }
 
 /// The records, and what follows: `end`, `next …` or `later …`.
