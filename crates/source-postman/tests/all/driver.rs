@@ -92,9 +92,13 @@ impl Run {
         })
     }
 
-    /// One call; a page counts as delivered at once.
+    /// One call; a page counts as delivered at once, and what was learnt as saved: the next call says what it was.
     pub(crate) async fn next(&mut self) -> Result<Next, SourceError> {
-        let next = self.source.next().await;
+        let mut next = self.source.next().await;
+        if let Ok(Next::Learnt(progress)) = next {
+            self.progress = Some(progress);
+            next = self.source.next().await;
+        }
         match &next {
             Ok(Next::Page { batch, progress }) => {
                 self.take(batch);
