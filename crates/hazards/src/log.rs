@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use pipeline::Source;
 use simulator::RateLimitHeaders;
-use simulator::log::{CursorFrom, Edges, Fault, Log, Manner, Meaning, Paging, Records};
+use simulator::log::{CursorFrom, Edges, Fault, Log, Manner, Meaning, Paging, Records, TimeFormat};
 
 use crate::{Api, CannotHappen, Hazard, Nature, Shown, Spoiled, hazards};
 
@@ -49,6 +49,7 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
     let mut manner = manner.clone();
     let is_bound = manner.paging == Paging::Bound;
     let is_closed = manner.until.as_ref().is_some_and(|until| until.required);
+    let takes_dates = manner.since.as_ref().is_some_and(|since| since.format == TimeFormat::Date);
     let of_last = of_last_record(&manner);
     let says_what_is_gone = manner.said(Meaning::Retention).is_some();
     let mut pages = |most: usize| manner.size.given = manner.size.given.min(most);
@@ -60,6 +61,8 @@ pub fn manner_of(manner: &Manner, nature: Nature) -> Result<Manner, CannotHappen
         Nature::Plain => {}
         // A life of a few pages must be enough for a window, which has three days where both edges are required.
         Nature::SmallPages if is_closed => pages(30),
+        // By dates a walk to the present reads at least as many.
+        Nature::SmallPages if takes_dates => pages(50),
         Nature::SmallPages => pages(9),
         // Where there is nothing but time, what shares a moment must have room on a page.
         Nature::CrowdedSeconds if is_bound => manner.records.crowded = 5,

@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
     fn note(&mut self, next: &Result<Next, SourceError>) {
         match next {
             Ok(Next::Page { batch, progress }) => self.take(batch, progress.clone()),
+            Ok(Next::Learnt(progress)) => self.latest = progress.clone(),
             Ok(Next::Wait(_)) => {}
             Err(error) => {
                 self.errors += 1;
@@ -200,7 +201,7 @@ impl<'a> Run<'a> {
     /// Waits as the runtime would, and goes on after failures.
     pub(super) async fn rest(&self, next: &Result<Next, SourceError>) {
         let wait = match next {
-            Ok(Next::Page { .. }) => Duration::ZERO,
+            Ok(Next::Page { .. } | Next::Learnt(_)) => Duration::ZERO,
             Ok(Next::Wait(wait)) => wait.duration,
             Err(SourceError::Transient { retry_after, .. } | SourceError::Paused { retry_after, .. }) => {
                 retry_after.unwrap_or_default().max(Duration::from_secs(1))
@@ -267,19 +268,21 @@ impl<'a> Run<'a> {
         ids
     }
 
+    /// What is there and was not handed out, but for what lies in a gap that was told.
+    pub(super) fn missing(&self) -> Vec<(String, Timestamp)> {
+        let ids: BTreeSet<&str> = self.ids().into_iter().collect();
+        let in_a_gap = |time| self.gaps.iter().any(|gap| (gap.from..=gap.to).contains(&time));
+        let all = self.api.all().into_iter().map(|(id, time)| (id, Timestamp::from_system(time)));
+        all.filter(|(id, time)| !ids.contains(id.as_str()) && !in_a_gap(*time)).collect()
+    }
+
     /// All that was shown was handed out; and all that is there, but for what lies in a gap that was told.
     pub(super) fn has_everything(&self) {
-        let ids = self.has_all_that_was_shown();
-        let in_a_gap = |time| {
-            let time = Timestamp::from_system(time);
-            self.gaps.iter().any(|gap| (gap.from..=gap.to).contains(&time))
-        };
-        let all = self.api.all();
-        let missing: Vec<_> =
-            all.iter().filter(|(id, time)| !ids.contains(id.as_str()) && !in_a_gap(**time)).collect();
+        self.has_all_that_was_shown();
+        let missing = self.missing();
         if let Some((id, time)) = missing.first() {
-            let (count, time) = (missing.len(), Timestamp::from_system(**time));
-            panic!("{count} of {} records were never asked for, the first of them {id} of {time}", all.len());
+            let (count, all) = (missing.len(), self.api.all().len());
+            panic!("{count} of {all} records were never asked for, the first of them {id} of {time}");
         }
     }
 }

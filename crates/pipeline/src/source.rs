@@ -42,6 +42,8 @@ pub enum Next {
         /// Where collection stands once they are delivered.
         progress: Progress,
     },
+    /// No page, but a refusal has told something that the next process must know too, or it would ask the same again.
+    Learnt(Progress),
     /// Nothing to do for a while.
     Wait(Wait),
 }

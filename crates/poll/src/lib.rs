@@ -34,6 +34,7 @@
 mod collector;
 mod cursor;
 mod edges;
+mod floor;
 pub mod identity;
 pub mod outline;
 mod policy;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collector::OpenError;
 use crate::cursor::{CircleGuard, Cursor};
+use crate::floor::FloorSearch;
 
 /// The format of positions that this version writes.
 pub(crate) const VERSION: u32 = 1;
@@ -53,9 +54,28 @@ pub struct Position {
     pub(crate) history: Vec<Range>,
     /// Walks that are not closed.
     pub(crate) walks: Vec<Walk>,
-    /// Whether the process that holds it asks for history before the present.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// The search for how far back the API keeps, while it is under way.
+    #[serde(default, skip_serializing_if = "FloorSearch::is_over")]
+    pub(crate) floor: FloorSearch,
+    /// How the API wants to be asked, where that had to be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) form: Option<Form>,
+    /// What the process that holds it asks for first.
+    #[serde(default = "present", skip_serializing_if = "Kind::is_present")]
+    pub(crate) first: Kind,
+    /// How positions of before said that `first` is history; read, and not written.
+    #[serde(default, skip_serializing)]
     pub(crate) history_first: bool,
+}
+
+/// The form in which an API takes a request, of several that the source knows by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Its name.
+    pub name: String,
+    /// It has led to a page, or all were refused: a refusal of a later page is not about the form.
+    pub settled: bool,
 }
 
 /// A stretch of history that is not collected.
@@ -80,6 +100,16 @@ pub enum Kind {
     History,
     /// All that arrives, along the API's own cursors; never ends.
     Follow,
+}
+
+fn present() -> Kind {
+    Kind::Live
+}
+
+impl Kind {
+    fn is_present(&self) -> bool {
+        *self == present()
+    }
 }
 
 /// One window of time, read page by page with frozen filters.
@@ -245,6 +275,7 @@ impl Position {
         let windows: Vec<_> = ranges.chain(walks).collect();
         let mut moments =
             vec![self.start, self.start_counted_at, self.complete_until, self.newest, self.swept_until];
+        moments.extend([self.floor.refused, self.floor.accepted]);
         moments.extend(windows.iter().flat_map(|(from, to)| [*from, *to]));
         moments.extend(self.walks.iter().flat_map(|walk| [walk.began, walk.newest]));
         if let Some(odd) = moments.into_iter().flatten().find(|moment| !(OLDEST..LATEST).contains(moment)) {

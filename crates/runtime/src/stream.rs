@@ -444,7 +444,7 @@ impl Patience {
 struct Collector {
     source: Box<dyn Source>,
     seen: Arc<SeenInRun>,
-    pages: mpsc::Sender<(RawBatch, Progress)>,
+    pages: mpsc::Sender<(Option<RawBatch>, Progress)>,
     tracker: Tracker,
     state: Arc<SourceState>,
     retry: Retry,
@@ -474,7 +474,14 @@ impl Collector {
                 Ok(Next::Page { batch, progress }) => {
                     patience.succeeded(&self.state);
                     self.taken_in(&batch);
-                    if self.pages.send((batch, progress)).await.is_err() {
+                    if self.pages.send((Some(batch), progress)).await.is_err() {
+                        return CollectEnd::Broken("pages could not be handed out".into());
+                    }
+                    continue;
+                }
+                // No success: what the source has to say of the refusal comes next.
+                Ok(Next::Learnt(progress)) => {
+                    if self.pages.send((None, progress)).await.is_err() {
                         return CollectEnd::Broken("pages could not be handed out".into());
                     }
                     continue;
@@ -534,7 +541,7 @@ impl Collector {
 /// What handing out needs.
 struct HandOut {
     spec: Arc<StreamSpec>,
-    pages: mpsc::Receiver<(RawBatch, Progress)>,
+    pages: mpsc::Receiver<(Option<RawBatch>, Progress)>,
     tracker: Tracker,
     seen: Arc<SeenInRun>,
     budget: Arc<Budget>,
@@ -546,11 +553,11 @@ struct HandOut {
 /// Encodes page after page, chunk by chunk as the budget allows, and hands the parcels to the sinks.
 async fn hand_out(mut work: HandOut) -> Result<(), String> {
     while let Some((page, progress)) = work.pages.recv().await {
-        let page = Arc::new(page);
-        if page.is_empty() {
+        let Some(page) = page.filter(|page| !page.is_empty()) else {
             work.tracker.track(Some(progress), Vec::new(), None, SinkSet::NONE, &[]);
             continue;
-        }
+        };
+        let page = Arc::new(page);
         let mut start = 0;
         let mut progress = Some(progress);
         while progress.is_some() {

@@ -11,6 +11,7 @@ use http_client::{
     Answer, Budget, Budgets, HttpClient, HttpError, Limit, Permit, Request, origin, secret_header,
 };
 use pipeline::Timestamp;
+use poll::position::Form;
 use settings::Secret;
 use tokio::time::Instant;
 
@@ -266,6 +267,23 @@ impl Account {
 
     pub(crate) fn settle_form(&self) {
         self.form_is_settled.store(true, Ordering::Relaxed);
+    }
+
+    /// The way as it is kept in a position; none as long as nothing is known.
+    pub(crate) fn learnt_form(&self) -> Option<Form> {
+        let (api, number, settled) = (&self.settings.api, self.form(), !self.may_change_form());
+        let is_learnt = api.forms() > 1 && (number > 0 || settled);
+        is_learnt.then(|| Form { name: api.form_name(number), settled })
+    }
+
+    /// What an earlier process has learnt, unless this one knows more, or the description has changed since.
+    pub(crate) fn take_up_form(&self, form: &Form) {
+        let known =
+            (0..self.settings.api.forms()).find(|number| self.settings.api.form_name(*number) == form.name);
+        if let (Some(number), None) = (known, self.learnt_form()) {
+            self.form.store(number, Ordering::Relaxed);
+            self.form_is_settled.fetch_or(form.settled, Ordering::Relaxed);
+        }
     }
 
     /// The answer said that a quota is used up.

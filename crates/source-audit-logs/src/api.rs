@@ -209,6 +209,14 @@ impl Api {
         each.max().unwrap_or(1)
     }
 
+    /// The name of one of these ways: the formats of the edges.
+    pub(crate) fn form_name(&self, form: usize) -> String {
+        let each = [&self.since, &self.until].into_iter().flatten().map(|edge| edge.format(form).name());
+        let mut names: Vec<&str> = each.collect();
+        names.dedup();
+        names.join(" ")
+    }
+
     /// What of a request says which log it is: the path, and the parameters that never change but for the order.
     pub(crate) fn place(&self, url: &Url) -> String {
         format!("{}{}", url.path().trim_end_matches('/'), self.path)

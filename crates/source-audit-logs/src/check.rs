@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::{Next, SourceError, Timestamp};
+use pipeline::{SourceError, Timestamp};
 use poll::Start;
 
 use crate::page::Page;
@@ -114,10 +114,9 @@ impl AuditLogsSource {
                 look_back = SHORT_LOOK_BACK;
                 continue;
             }
-            match self.conclude(verdict)? {
-                Next::Wait(wait) if wait.duration.is_zero() => {}
-                Next::Wait(wait) => return Err(verdict::not_now(wait.duration, self.voice())),
-                Next::Page { .. } => break,
+            let wait = self.carry_out(verdict)?;
+            if !wait.duration.is_zero() {
+                return Err(verdict::not_now(wait.duration, self.voice()));
             }
         }
         Err(verdict::not_now(Duration::ZERO, self.voice()))

@@ -297,6 +297,19 @@ pub enum TimeFormat {
     EpochMs,
 }
 
+impl TimeFormat {
+    /// As it is written in a configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rfc3339 => "rfc3339",
+            Self::Rfc3339Ms => "rfc3339_ms",
+            Self::Date => "date",
+            Self::EpochS => "epoch_s",
+            Self::EpochMs => "epoch_ms",
+        }
+    }
+}
+
 impl EdgeConfig {
     /// Whether it may be written as a date.
     pub(crate) fn has_dates(&self) -> bool {

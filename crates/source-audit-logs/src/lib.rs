@@ -22,6 +22,7 @@
 //! // … save the progress, then, again and again:
 //! match source.next().await? {
 //!     Next::Page { batch, progress } => println!("{} records, then {}", batch.records.len(), progress.position),
+//!     Next::Learnt(progress) => println!("refused; to be known from here on: {}", progress.position),
 //!     Next::Wait(wait) => println!("nothing to do for {:?}", wait.duration),
 //! }
 //! # Ok(())

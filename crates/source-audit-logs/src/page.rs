@@ -22,13 +22,13 @@ use http_client::header::HeaderMap;
 use pipeline::{RecordId, Timestamp};
 use poll::identity::{Content, Members, record_id};
 use poll::outline::{Outline, Shape, lookup, scalar};
-use poll::{Cursor, Onward, Path};
+use poll::{Onward, Path};
 use serde_json::value::RawValue;
 
 use crate::api::{Api, CursorFrom, Paging};
 use crate::describe::{FormatName, WhenAbsent};
-pub(crate) use onward::Capacity;
-use onward::next;
+pub(crate) use onward::{Capacity, crowded};
+use onward::{Followed, next};
 pub use recorded::{Leads, Recorded, RecordedPage};
 
 /// A page as received.
@@ -40,10 +40,7 @@ pub(crate) struct Page {
     pub(crate) records: Vec<Range<u32>>,
     /// Identity and time of each of them.
     pub(crate) identities: Vec<(RecordId, Option<Timestamp>)>,
-    /// Where what follows begins.
-    next: Option<Cursor>,
-    /// What follows is not there yet.
-    is_later: bool,
+    followed: Followed,
     /// How many records have an id of their own.
     pub(crate) with_id: usize,
 }
@@ -157,7 +154,7 @@ impl Reader {
         match simdutf8::compat::from_utf8(&body) {
             Ok(text) => {
                 let (mut page, around) = self.split(api, text)?;
-                (page.next, page.is_later) = next(api, &page, &around, headers, asked)?;
+                page.followed = next(api, &page, &around, headers, asked)?;
                 page.body = body;
                 Ok(page)
             }
@@ -292,8 +289,7 @@ impl Page {
             body: Bytes::new(),
             records: Vec::new(),
             identities: Vec::new(),
-            next: None,
-            is_later: false,
+            followed: Followed::default(),
             with_id: 0,
         }
     }
@@ -309,11 +305,16 @@ impl Page {
 
     /// What follows it.
     pub(crate) fn onward(&self) -> Onward<'_> {
-        match &self.next {
+        match &self.followed.next {
             None => Onward::End,
-            Some(next) if self.is_later => Onward::Later(next),
+            Some(next) if self.followed.is_later => Onward::Later(next),
             Some(next) => Onward::Next(next),
         }
+    }
+
+    /// Nothing leads on, as far as it can be told: it is the end if a page of the API has room for more records than this one has.
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.followed.in_doubt
     }
 
     /// The text of one record.

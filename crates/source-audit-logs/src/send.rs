@@ -141,9 +141,14 @@ impl Outgoing {
 }
 
 impl Edge {
+    /// How moments are written in the way of that number; the last one where there are fewer.
+    pub(crate) fn format(&self, form: usize) -> TimeFormat {
+        self.formats.get(form).or(self.formats.last()).copied().unwrap_or_default()
+    }
+
     /// The moment as text, and as JSON.
     fn write(&self, moment: Timestamp, form: usize) -> (String, Value) {
-        let format = self.formats.get(form).or(self.formats.last()).copied().unwrap_or_default();
+        let format = self.format(form);
         let moment = match format {
             TimeFormat::Date if self.day_before => moment.minus(DAY),
             _ => moment,

@@ -1,5 +1,7 @@
 //! One stream of audit records: [`AuditLogsSource`].
 
+mod doubts;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +12,15 @@ use pipeline::{
     Next, Origin, Position, Progress, RawBatch, RawRecord, RecordId, SeenIds, Source, SourceError,
     SourceStatus, StoreError, Wait,
 };
-use poll::{Collector, Cursor, Onward, OpenError, Step};
+use poll::{Collector, Cursor, Failure, Onward, OpenError, Step};
 
 use crate::account::Account;
-use crate::api::{Api, Paging};
+use crate::api::Api;
 use crate::config::KIND;
-use crate::page::{Asked, Capacity, Page, Reader};
+use crate::page::{Asked, Capacity, Page, Reader, crowded};
 use crate::refusal::Refusal;
 use crate::vendor::Voice;
 use crate::verdict::{self, Paged, Then, Verdict};
-
-/// A page of fewer records says nothing about whether `id` and `time` are described rightly.
-const TELLING: usize = 3;
 
 /// A record has about half a KiB; pages are asked for so that twice that fits the cap.
 const GENEROUS_RECORD: usize = 1024;
@@ -44,7 +43,7 @@ pub struct AuditLogsSource {
     last: Option<Last>,
     capacity: Capacity,
     /// What is to be said before anything else is asked for.
-    complaint: Option<String>,
+    owed: Option<Result<Wait, SourceError>>,
     versions: u64,
     duplicates: u64,
 }
@@ -62,8 +61,6 @@ struct Last {
     /// Where to.
     cursor: Cursor,
     ids: Vec<RecordId>,
-    /// How many records were asked for.
-    size: usize,
 }
 
 impl Proven {
@@ -98,7 +95,7 @@ impl AuditLogsSource {
             proven: Proven::of(account.settings.voice()),
             last: None,
             capacity: Capacity::default(),
-            complaint: None,
+            owed: None,
             versions: 0,
             duplicates: 0,
             account,
@@ -149,81 +146,15 @@ impl AuditLogsSource {
         match self.doubt(&page) {
             None => Ok(page),
             Some(doubt) => Err(Verdict {
-                failure: Some(poll::Failure::Other),
+                failure: Some(Failure::Other),
                 server_time,
                 then: Then::Fail(verdict::wrong_description(doubt)),
             }),
         }
     }
 
-    /// What is hardly described rightly, as long as no page has shown otherwise.
-    fn doubt(&self, page: &Page) -> Option<String> {
-        let count = page.records.len();
-        if count < TELLING {
-            return None;
-        }
-        let listed = |paths: &[poll::Path]| {
-            paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
-        };
-        let api = self.api();
-        if !self.proven.id && !api.id.is_empty() {
-            let names = listed(&api.id);
-            if page.with_id == 0 {
-                return Some(format!(
-                    "`id` is {names}, but none of the {count} records of a page has that; `content` is for records without ids"
-                ));
-            }
-            let ids: HashSet<u64> = page.identities.iter().map(|(id, _)| id.native).collect();
-            let contents: HashSet<u64> = page.identities.iter().map(|(id, _)| id.content).collect();
-            if page.with_id == count && ids.len() == 1 && contents.len() > 1 {
-                return Some(format!(
-                    "`id` is {names}, but all {count} records of a page have the same there"
-                ));
-            }
-        }
-        if !self.proven.time && page.identities.iter().all(|(_, time)| time.is_none()) {
-            let names = listed(&api.time);
-            return Some(format!(
-                "`time` is {names}, but of none of the {count} records of a page a time can be read there"
-            ));
-        }
-        None
-    }
-
-    /// A page with the very records of the one that led to it, and that leads on: the API does not heed what it is sent.
-    fn same_again(&self, page: &Page, request: &poll::Request, ids: &[RecordId]) -> Option<Verdict> {
-        let last = self.last.as_ref()?;
-        let goes_on = matches!(page.onward(), Onward::Next(_));
-        if !goes_on || ids.is_empty() || request.cursor.as_ref() != Some(&last.cursor) || last.ids != ids {
-            return None;
-        }
-        let voice = self.voice();
-        let sent = if voice.names_keys {
-            format!("what `{}` sends it", self.api().paging.key())
-        } else {
-            "its own cursor".to_owned()
-        };
-        let error = format!(
-            "the next page is the same as the one before it: {} does not heed {sent}; its window is read again",
-            voice.api
-        );
-        Some(Verdict {
-            failure: Some(poll::Failure::CursorUnknown),
-            server_time: None,
-            then: Then::Fail(verdict::transient(error)),
-        })
-    }
-
     /// What a page has shown to be described rightly, and how much pages hold.
-    fn learn(&mut self, page: &Page, request: &poll::Request) {
-        // A page by a moved edge that goes further has what the one before it had no room for.
-        if let Some(last) = &self.last
-            && matches!(self.api().paging, Paging::Bound { .. })
-            && matches!(page.onward(), Onward::Next(_))
-            && request.cursor.as_ref() == Some(&last.cursor)
-        {
-            self.capacity.was_cut(last.ids.len(), last.size);
-        }
+    fn learn(&mut self, page: &Page) {
         self.capacity.held(page.records.len());
         self.proven.page = true;
         self.proven.time |= page.identities.iter().any(|(_, time)| time.is_some());
@@ -231,13 +162,30 @@ impl AuditLogsSource {
         self.proven.id |= page.with_id > 0 && ids.len() > 1;
     }
 
-    /// Carries a verdict out.
-    pub(crate) fn conclude(&mut self, verdict: Verdict) -> Result<Next, SourceError> {
+    /// Tells the collector of a verdict and carries it out. What that changes is handed out to be saved first: a process that
+    /// does not live for a page would find it out again and again.
+    fn conclude(&mut self, verdict: Verdict) -> Result<Next, SourceError> {
         let now = self.account.time();
+        let before = self.open.as_ref().map(|open| open.collector.progress().position);
         if let (Some(failure), Some(open)) = (verdict.failure, &mut self.open) {
             open.collector.failed(failure, verdict.server_time, now);
         }
-        let again = |duration| Ok(Next::Wait(Wait { duration, caught_up: false }));
+        let said = self.carry_out(verdict);
+        if let (Some(open), Some(before)) = (&mut self.open, before) {
+            open.collector.set_form(self.account.learnt_form());
+            let progress = open.collector.progress();
+            if progress.position != before {
+                self.owed = Some(said);
+                return Ok(Next::Learnt(progress));
+            }
+        }
+        said.map(Next::Wait)
+    }
+
+    /// Does what a verdict says of the next request.
+    pub(crate) fn carry_out(&mut self, verdict: Verdict) -> Result<Wait, SourceError> {
+        let now = self.account.time();
+        let again = |duration| Ok(Wait { duration, caught_up: false });
         match verdict.then {
             Then::Wait(duration) => again(duration),
             Then::RateLimited(retry_at) => {
@@ -310,8 +258,13 @@ impl Source for AuditLogsSource {
         let settings = &self.account.settings;
         let now = self.account.time();
         let policy = settings.policy.clone();
-        let collector = Collector::open(policy, settings.identity(), settings.start, resume.as_ref(), now)
-            .map_err(|error| cannot_open(&self.origin.source, error))?;
+        let mut collector =
+            Collector::open(policy, settings.identity(), settings.start, resume.as_ref(), now)
+                .map_err(|error| cannot_open(&self.origin.source, error))?;
+        if let Some(form) = collector.form() {
+            self.account.take_up_form(form);
+        }
+        collector.set_form(self.account.learnt_form());
         if self.account.compare_start()
             && let Some(held) = collector.other_start(settings.start, now)
         {
@@ -329,14 +282,14 @@ impl Source for AuditLogsSource {
         let progress = collector.progress();
         self.open = Some(Open { collector, seen });
         self.tenant_checked = None;
-        (self.last, self.complaint) = (None, None);
+        (self.last, self.owed) = (None, None);
         self.size = largest_page(&self.account);
         Ok(progress)
     }
 
     async fn next(&mut self) -> Result<Next, SourceError> {
-        if let Some(complaint) = self.complaint.take() {
-            return Err(verdict::transient(complaint));
+        if let Some(owed) = self.owed.take() {
+            return owed.map(Next::Wait);
         }
         let now = self.account.time();
         let Some(open) = &mut self.open else { return Err(not_open()) };
@@ -359,13 +312,26 @@ impl Source for AuditLogsSource {
         if let Some(again) = self.same_again(&page, &request, &ids) {
             return self.conclude(again);
         }
+        let mut at_once = 0;
+        if page.in_doubt() {
+            at_once = match self.most_at_once(size).await {
+                Ok(count) => count,
+                Err(verdict) => return self.conclude(verdict),
+            };
+            if at_once <= ids.len() {
+                let error = crowded(ids.len());
+                return self.conclude(verdict::of_unreadable(error, server_time, true, self.voice()));
+            }
+        }
         let Some(open) = &self.open else { return Err(not_open()) };
         let seen = open.seen.lookup(&ids).await.map_err(store_refused)?;
 
         // From here on nothing waits, so a cancelled call has changed nothing.
         self.check_tenant(&page)?;
-        self.learn(&page, &request);
+        self.learn(&page);
+        self.capacity.held(at_once);
         let Some(open) = &mut self.open else { return Err(not_open()) };
+        open.collector.set_form(self.account.learnt_form());
         let found = poll::Page { records: &page.identities, next: page.onward(), server_time };
         let taken = open.collector.page(&found, &seen, collected_at);
         if taken.circle {
@@ -375,9 +341,10 @@ impl Source for AuditLogsSource {
                 }
                 Voice { api, .. } => format!("the cursor that {api} gives"),
             };
-            self.complaint = Some(format!(
+            let circle = format!(
                 "paging goes round in a circle: {found} was found before in this walk; its window is read again"
-            ));
+            );
+            self.owed = Some(Err(verdict::transient(circle)));
         }
         let records = taken.deliver.iter().map(|index| {
             let index = *index as usize;
@@ -390,7 +357,7 @@ impl Source for AuditLogsSource {
             self.size = self.size.saturating_mul(2).min(largest_page(&self.account));
         }
         self.last = match page.onward() {
-            Onward::Next(next) => Some(Last { cursor: next.clone(), ids, size }),
+            Onward::Next(next) => Some(Last { cursor: next.clone(), ids }),
             Onward::End | Onward::Later(_) => None,
         };
         let progress = open.collector.progress();

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use pipeline::Timestamp;
 
+use super::Collector;
 use super::clock::{OLDEST, believed};
-use super::{Collector, MARGIN};
 use crate::edges::REACH;
+use crate::floor::{FloorSearch, MARGIN};
 use crate::policy::{Resume, Start, TimeFilter};
 use crate::position::{Identity, Kind, Position, Range, VERSION, Walk};
 
@@ -30,6 +31,9 @@ pub(super) fn first(identity: Identity, start: Start, now: Timestamp) -> Positio
         swept_until: None,
         history: vec![Range { from, to: None }],
         walks: Vec::new(),
+        floor: FloorSearch::default(),
+        form: None,
+        first: Kind::Live,
         history_first: false,
     }
 }
@@ -54,7 +58,7 @@ impl Collector {
         if self.walk(Kind::History).is_none()
             && let Some(range) = self.position.history.first()
             && let Some(to) = range.to
-            && !self.floor.has_refused_all(range)
+            && !self.position.floor.has_refused_all(range)
         {
             let until = range.from.map_or(to, |from| from.plus(self.window).min(to));
             let walk = Walk::new(Kind::History, range.from, Some(until));
@@ -166,6 +170,24 @@ impl Collector {
     /// [`MARGIN`], or less when the API keeps hardly more.
     pub(super) fn margin(&self) -> Duration {
         self.policy.retention.map_or(MARGIN, |retention| MARGIN.min(retention / 8))
+    }
+
+    /// Processes take turns in what they ask for first, for they may live no longer than a request: the present, a sweep
+    /// that is open, history that is.
+    pub(super) fn take_turns(position: &mut Position) -> Kind {
+        let was = if position.history_first { Kind::History } else { position.first };
+        let is_open = |kind: &Kind| match kind {
+            Kind::History => !position.history.is_empty(),
+            kind => position.walks.iter().any(|walk| walk.kind == *kind),
+        };
+        let after: &[Kind] = match was {
+            Kind::Live | Kind::Follow => &[Kind::Sweep, Kind::History],
+            Kind::Sweep => &[Kind::History],
+            Kind::History => &[],
+        };
+        let first = after.iter().copied().find(is_open).unwrap_or(Kind::Live);
+        (position.first, position.history_first) = (first, false);
+        first
     }
 
     pub(super) fn whose_turn(&self) -> Option<Kind> {

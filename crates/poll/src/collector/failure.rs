@@ -1,57 +1,13 @@
 //! What a failure changes.
 
-use std::time::Duration;
-
 use pipeline::{Gap, Timestamp};
 
 use super::clock::OLDEST;
-use super::{Collector, Failure, MARGIN};
-use crate::position::{Kind, Range, Walk};
+use super::{Collector, Failure};
+use crate::position::{Kind, Walk};
 
 /// A walk that fails so often at one cursor starts over: the cursor may be what is wrong.
 const STUCK: u32 = 10;
-
-/// Looking for the moment from which on an API keeps its history, when it keeps less than expected: later starts in
-/// growing steps until one is accepted, then the middle between that and the last refused, until they are close.
-#[derive(Clone, Debug, Default)]
-pub(super) struct FloorSearch {
-    /// The latest start that was refused.
-    refused: Option<Timestamp>,
-    /// The earliest start that was accepted, while it is looked for.
-    accepted: Option<Timestamp>,
-    /// The next step; at least [`MARGIN`].
-    step: Duration,
-}
-
-impl FloorSearch {
-    /// Whether nothing of the range is kept.
-    pub(super) fn has_refused_all(&self, range: &Range) -> bool {
-        range.to.is_some_and(|to| self.refused >= Some(to.minus(MARGIN)))
-    }
-
-    /// The start to ask for after `since` was refused; `to` is where the range ends.
-    pub(super) fn later(&mut self, since: Timestamp, to: Timestamp) -> Timestamp {
-        self.refused = self.refused.max(Some(since));
-        self.accepted = self.accepted.filter(|accepted| *accepted > since);
-        let end = self.accepted.unwrap_or(to);
-        if end.since(since) <= MARGIN {
-            return end;
-        }
-        self.step = (self.step * 2).max(MARGIN);
-        since.plus(self.step.min(end.since(since) / 2))
-    }
-
-    /// `since` was accepted, although `from` was wanted: the start to ask for instead, or none if it is the floor.
-    pub(super) fn earlier(&mut self, from: Option<Timestamp>, since: Timestamp) -> Option<Timestamp> {
-        let refused = self.refused.filter(|refused| *refused < since).max(from)?;
-        if since.since(refused) <= MARGIN {
-            (self.accepted, self.step) = (None, Duration::ZERO);
-            return None;
-        }
-        self.accepted = Some(since);
-        Some(refused.plus(since.since(refused) / 2))
-    }
-}
 
 impl Collector {
     pub(super) fn fail(&mut self, at: usize, failure: Failure, server_now: Timestamp) {
@@ -147,7 +103,8 @@ impl Collector {
             self.window = (self.window / 2).max(self.policy.min_window);
         }
         let to = self.position.history.first().and_then(|range| range.to).unwrap_or(until);
-        let later = self.floor.later(since, to);
+        let from = self.position.history.first().and_then(|range| range.from);
+        let later = self.position.floor.later(from, since, to);
         self.position.walks.remove(at);
         // If nothing of it is left, the next page reports it as a hole.
         if later < to {
@@ -162,7 +119,7 @@ impl Collector {
         let walk = &mut self.position.walks[at];
         let Some(range) = self.position.history.first_mut() else { return true };
         let Some(since) = walk.since.filter(|since| Some(*since) > range.from) else { return true };
-        if let Some(earlier) = self.floor.earlier(range.from, since) {
+        if let Some(earlier) = self.position.floor.earlier(range.from, since) {
             walk.since = Some(earlier);
             if self.policy.max_span.is_some() {
                 // What it no longer reaches is the next window's.
@@ -173,26 +130,5 @@ impl Collector {
         let from = range.from.replace(since);
         gaps.extend(from.map(|from| Gap { from, to: since, reason: self.policy.kept() }));
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the API keeps ends later every minute, so a start may be refused that was accepted before.
-    #[test]
-    fn a_start_that_was_accepted_once_and_is_refused_now_is_not_asked_for_again() {
-        let (since, to) = (Timestamp::from_millis(1_000_000_000), Timestamp::from_millis(2_000_000_000));
-        let mut search = FloorSearch { accepted: Some(since), ..FloorSearch::default() };
-        assert!(search.later(since, to) > since);
-    }
-    /// The refusal was no answer about that start, so what lies before it is not known to be gone.
-    #[test]
-    fn a_start_that_was_refused_once_and_is_accepted_now_is_not_the_floor() {
-        let (from, since) = (Timestamp::from_millis(1_000_000_000), Timestamp::from_millis(2_000_000_000));
-        let mut search = FloorSearch { refused: Some(since), ..FloorSearch::default() };
-        let earlier = search.earlier(Some(from), since);
-        assert_eq!(earlier, Some(Timestamp::from_millis(1_500_000_000)));
     }
 }

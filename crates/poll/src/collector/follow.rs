@@ -8,6 +8,7 @@ use pipeline::{Gap, Timestamp};
 
 use super::{Collector, Failure, Onward};
 use crate::cursor::Cursor;
+use crate::floor::FloorSearch;
 use crate::policy::Resume;
 use crate::position::{Kind, Position, Range, Walk};
 
@@ -19,6 +20,13 @@ impl Position {
     pub(super) fn adopt(&mut self, resume: Resume) {
         let (follows, windows): (Vec<Walk>, Vec<Walk>) =
             self.walks.drain(..).partition(|walk| walk.kind == Kind::Follow);
+        let is_other = match resume {
+            Resume::Window => !follows.is_empty(),
+            Resume::Cursor => !windows.is_empty(),
+        };
+        if is_other {
+            self.floor = FloorSearch::default();
+        }
         match resume {
             Resume::Window => {
                 self.walks = windows;
@@ -65,12 +73,10 @@ impl Collector {
         let complete_until = self.position.complete_until;
         let walk = &mut self.position.walks[at];
         if let Some(since) = walk.since.filter(|since| Some(*since) > should) {
-            let earlier = match self.live_refused {
-                Some(_) => self.floor.earlier(should, since),
-                // Nobody has refused an earlier one: our clock was ahead.
-                None => should,
-            };
-            if earlier.is_some() || self.live_refused.is_none() {
+            let is_searched = !self.position.floor.is_over();
+            // Nobody has refused an earlier one: our clock was ahead.
+            let earlier = if is_searched { self.position.floor.earlier(should, since) } else { should };
+            if earlier.is_some() || !is_searched {
                 walk.since = earlier;
                 return false;
             }
@@ -134,7 +140,7 @@ impl Collector {
         let position = &mut self.position;
         position.complete_until = position.complete_until.max(Some(server_now));
         position.swept_until = position.complete_until;
-        self.live_refused = None;
+        position.floor = FloorSearch::default();
         self.has_been_live = true;
         self.next_poll = Some(now.plus(self.policy.poll_interval));
     }
@@ -150,8 +156,7 @@ impl Collector {
                     return;
                 };
                 // The first page tells what is left out.
-                walk.since = Some(self.floor.later(refused, server_now));
-                self.live_refused = self.live_refused.max(Some(refused));
+                walk.since = Some(self.position.floor.later(since, refused, server_now));
             }
             Failure::CursorUnknown | Failure::BeforeRetention if walk.cursor.is_some() => {
                 walk.since = since;

@@ -4,6 +4,8 @@ use pipeline::{Gap, Timestamp};
 
 use super::Collector;
 use super::clock::believed;
+use crate::floor::FloorSearch;
+use crate::policy::Resume;
 use crate::position::{Kind, Range, Walk};
 
 impl Collector {
@@ -59,10 +61,11 @@ impl Collector {
         let forgotten = self.policy.retention.map(|retention| server_now.minus(retention));
         let kept = forgotten.map(|forgotten| forgotten.plus(self.margin()));
         let walked = usize::from(self.walk(Kind::History).is_some());
+        let floor = self.position.floor.clone();
         for range in self.position.history.iter_mut().skip(walked) {
             let (Some(from), Some(to)) = (range.from, range.to) else { continue };
             let until = match kept {
-                _ if self.floor.has_refused_all(range) => to,
+                _ if floor.has_refused_all(range) => to,
                 Some(kept) if Some(from) < forgotten => kept.min(to),
                 _ => continue,
             };
@@ -70,6 +73,10 @@ impl Collector {
             gaps.push(Gap { from, to: until, reason: self.policy.kept() });
         }
         self.position.history.retain(|range| range.to.is_none() || range.from < range.to);
+        if self.policy.resume == Resume::Window && walked == 0 {
+            // The search was in a range that is given up by now.
+            self.position.floor = FloorSearch::default();
+        }
     }
 
     /// The hole at the old end of a walk that closes: what the API forgot before it was read.

@@ -25,14 +25,9 @@ use pipeline::{Gap, Progress, RecordId, Seen, Timestamp, Wait};
 use crate::cursor::Cursor;
 use crate::edges;
 use crate::policy::{Policy, Start, TimeFilter};
-use crate::position::{Identity, Kind, Position, VERSION, Walk};
+use crate::position::{Form, Identity, Kind, Position, VERSION, Walk};
 use clock::Clock;
-use failure::FloorSearch;
 pub use start::HeldStart;
-
-/// Kept free between the API's retention and the start of a window, for the time that reading the window takes; also how
-/// exactly the floor of an API that keeps less than expected is looked for.
-const MARGIN: Duration = Duration::from_secs(3600);
 
 /// Collects one stream. See the [crate] for how.
 #[derive(Clone, Debug)]
@@ -55,7 +50,6 @@ pub struct Collector {
     top: Option<RecordId>,
     /// Length of the next history window: what proved too long is not tried again.
     window: Duration,
-    floor: FloorSearch,
     /// The latest start that was refused to a walk to the present.
     live_refused: Option<Timestamp>,
 }
@@ -186,10 +180,14 @@ impl Collector {
             None => begin::first(identity, start, clock::believed(now)),
         };
         position.adopt(policy.resume);
-        // Processes take turns in what they ask for first, for they may live no longer than a page. It is saved before the
-        // first request, so that one that dies of its request has had its turn.
-        position.history_first = resume.is_some() && !position.history_first && !position.history.is_empty();
-        let served = if position.history_first { Kind::Live } else { Kind::History };
+        // It is saved before the first request, so that a process that dies of its request has had its turn.
+        let first = if resume.is_some() { Self::take_turns(&mut position) } else { Kind::Live };
+        // As if the kind before it in their order had been served.
+        let served = match first {
+            Kind::Live | Kind::Follow => Kind::History,
+            Kind::Sweep => Kind::Live,
+            Kind::History => Kind::Sweep,
+        };
         let window = policy.window();
         Ok(Self {
             policy,
@@ -202,7 +200,6 @@ impl Collector {
             has_been_live: false,
             top: None,
             window,
-            floor: FloorSearch::default(),
             live_refused: None,
         })
     }
@@ -223,7 +220,18 @@ impl Collector {
         Ok(())
     }
 
-    /// Where collection stands once everything given out so far is delivered.
+    /// How the API wants to be asked, as far as it is known.
+    pub fn form(&self) -> Option<&Form> {
+        self.position.form.as_ref()
+    }
+
+    /// How the API wants to be asked was found out, or has to be found out anew.
+    pub fn set_form(&mut self, form: Option<Form>) {
+        self.position.form = form;
+    }
+
+    /// Where collection stands once everything given out so far is delivered. It may have changed after a failure too, and is
+    /// to be saved then, or a process that does not live for a page makes no headway.
     pub fn progress(&self) -> Progress {
         Progress {
             position: pipeline::Position::encode(&self.position),
@@ -294,6 +302,22 @@ impl Collector {
         self.history_fails |= self.served == Kind::History;
         self.clock.hear(server_time, now);
         self.fail(at, failure, self.clock.estimate(now));
+    }
+
+    /// The largest window up to the present that the API should answer. How much of it comes at once tells what a page holds.
+    pub fn widest(&self, now: Timestamp) -> Request {
+        let server_now = self.clock.estimate(now);
+        let kept = self.policy.retention.map(|retention| server_now.minus(retention).plus(self.margin()));
+        let spanned = self.policy.longest().map(|longest| server_now.minus(longest));
+        let since = kept.max(spanned).or(match self.policy.filter {
+            TimeFilter::Closed { .. } => Some(server_now.minus(self.policy.window())),
+            _ => None,
+        });
+        let since = since.map(clock::believed);
+        let horizon = since.and_then(|since| self.horizon(since, server_now));
+        let walk = Walk { horizon, ..Walk::new(Kind::Live, since, None) };
+        let (since, until) = (self.lower_edge(&walk), self.upper_edge(&walk));
+        Request { kind: walk.kind, since, until, cursor: None }
     }
 
     fn lower_edge(&self, walk: &Walk) -> Option<Timestamp> {

@@ -25,6 +25,7 @@ struct Scenario {
     offset: i64,
     seed: u64,
     end: i64,
+    lives_for: Option<u64>,
 }
 
 fn habits() -> impl Strategy<Value = Habits> {
@@ -94,6 +95,10 @@ fn of_kind(
         Edges::Both => TimeFilter::Window,
         Edges::BothAlways => TimeFilter::Closed { settle: World::duration(settle) },
     };
+    if edges == Edges::None {
+        // Who is asked for no time refuses none: nothing would tell that less is kept.
+        policy.retention = habits.keeps.map(|(keeps, _)| World::duration(keeps));
+    }
     if edges == Edges::None && habits.newest_first {
         habits.by_time = true;
     }
@@ -258,9 +263,13 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         start,
         offset,
         any::<u64>(),
-        prop_oneof![3 => Just(3 * HOUR), 1 => Just(12 * HOUR)],
+        (prop_oneof![3 => Just(3 * HOUR), 1 => Just(12 * HOUR)], option::weighted(0.15, 1..4_u64)),
     )
-        .prop_flat_map(|((habits, policy), start, offset, seed, end)| {
+        .prop_flat_map(|((mut habits, policy), start, offset, seed, (end, lives_for))| {
+            if lives_for.is_some() {
+                // Cursors that do not live for as long as it takes to start anew lead nowhere.
+                habits.cursor_life = habits.cursor_life.filter(|life| *life > MINUTE);
+            }
             let over = i64::try_from(policy.resweep_over.as_millis()).unwrap();
             let overlap = i64::try_from(policy.overlap.as_millis()).unwrap();
             let happenings = collection::vec((0..end, happening()), 0..7);
@@ -269,12 +278,12 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                 Just(policy),
                 Just(start),
                 Just(offset),
-                Just((seed, end)),
+                Just((seed, end, lives_for)),
                 records(end, over, overlap),
                 happenings,
             )
         })
-        .prop_map(|(habits, policy, start, offset, (seed, end), records, mut happenings)| {
+        .prop_map(|(habits, policy, start, offset, (seed, end, lives_for), records, mut happenings)| {
             happenings.sort_by_key(|(at, _)| *at);
             // A clock that is wrong, and an API that has not told its own yet: nobody can know the time.
             let is_no_date = |happening: &Happening| matches!(happening, Happening::Fault(Fault::NoDate, _));
@@ -285,8 +294,9 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             let restarts = happenings.iter().any(|(_, happening)| may_restart(happening));
             happenings.retain(|(at, h)| !is_no_date(h) || !is_wrong || !restarts && *at > MINUTE);
             let mut offset = offset;
-            if habits.times_out_over.is_some() || habits.refuses_over.is_some() {
-                // By a clock that is days behind, the first window is too long for such an API to answer.
+            if habits.times_out_over.is_some() || habits.refuses_over.is_some() || lives_for.is_some() {
+                // By a clock that is days behind, the first window is too long for such an API to answer; and each process
+                // believes its own clock up to its first answer, which may be its last.
                 offset = offset.clamp(-2 * HOUR, 2 * HOUR);
                 for (_, happening) in &mut happenings {
                     if let Happening::Jump(by) = happening {
@@ -294,12 +304,13 @@ fn scenario() -> impl Strategy<Value = Scenario> {
                     }
                 }
             }
-            Scenario { habits, policy, start, records, happenings, offset, seed, end }
+            Scenario { habits, policy, start, records, happenings, offset, seed, end, lives_for }
         })
 }
 
 fn play(scenario: &Scenario) {
-    let Scenario { habits, policy, start, records, happenings, offset, seed, end } = scenario.clone();
+    let Scenario { habits, policy, start, records, happenings, offset, seed, end, lives_for } =
+        scenario.clone();
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap();
     let mut oracle = Oracle::new(&records);
     (oracle.overlap, oracle.resweep_over) = (millis(policy.overlap), millis(policy.resweep_over));
@@ -309,6 +320,7 @@ fn play(scenario: &Scenario) {
         oracle.settle = Some(millis(settle));
     }
     oracle.keeps = habits.keeps.map(|(keeps, _)| keeps.min(policy.retention.map_or(keeps, millis)));
+    oracle.dead_time = if lives_for.is_some() { 6 * HOUR } else { 0 };
     oracle.whole_days = policy.granularity == Granularity::Day;
     match start {
         Start::All => oracle.starts_at_floor = oracle.keeps,
@@ -317,6 +329,7 @@ fn play(scenario: &Scenario) {
         Start::At(at) => oracle.start = at.as_millis(),
     }
     let mut world = World::new(Api::new(habits, &records), policy, start, BEGIN, offset, seed, oracle);
+    world.lives_for = lives_for;
     world.oracle.opened(BEGIN);
     let mut later = 0;
     for (at, happening) in &happenings {

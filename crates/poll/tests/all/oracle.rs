@@ -50,6 +50,8 @@ pub(crate) struct Oracle {
     pub(crate) poll_interval: i64,
     /// So much of the newest is not asked for, nor what is dated in the future; none: all is.
     pub(crate) settle: Option<i64>,
+    /// So much later may all be, as hardly any time is spent alive.
+    pub(crate) dead_time: i64,
     /// How long the API keeps, by what the policy says and by what it does: the shorter.
     pub(crate) keeps: Option<i64>,
     /// Filters name days, and may leave out the one that they name.
@@ -85,6 +87,7 @@ impl Oracle {
             resweep_every: 0,
             poll_interval: MINUTE,
             settle: None,
+            dead_time: 0,
             keeps: None,
             whole_days: false,
             gaps: Vec::new(),
@@ -257,7 +260,7 @@ impl Oracle {
         let claim = Claim::read(position);
         assert_eq!(claim.open, [], "history is not closed");
         assert!(
-            claim.complete_until > Some(now - 3 * self.poll_interval - 10 * MINUTE),
+            claim.complete_until > Some(now - 3 * self.poll_interval - 10 * MINUTE - self.dead_time),
             "{claim:?} at {now}"
         );
         assert!(claim.swept_until > Some(calm), "never swept in peace: {claim:?}");

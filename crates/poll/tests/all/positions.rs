@@ -1,7 +1,7 @@
 //! Positions are JSON that people read and edit; what makes no sense is refused, with a reason.
 
 use pipeline::Position;
-use poll::position::accepted;
+use poll::position::{Form, accepted};
 use poll::{OpenError, Policy, Start};
 
 use crate::conversation::{Conversation, DAY, HOUR, at, identity};
@@ -64,6 +64,7 @@ fn what_is_no_position_is_unreadable() {
         ("554891778", "[554891778]"),
         ("\"2026-11-20T09:58:12.000Z\"", "\"yesterday\""),
         ("\"version\": 1", "\"version\": \"one\""),
+        ("\"walks\"", "\"floor\": {\"refuse\": null}, \"walks\""),
     ] {
         let text = EXAMPLE.replace(from, to);
         assert_ne!(text, EXAMPLE);
@@ -119,6 +120,11 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
             "\"until\": null",
             "`until` belongs to walks of kind `history`",
         ),
+        (
+            "\"walks\": [{",
+            "\"floor\": {\"refused\": \"1995-01-01T00:00:00Z\"}, \"walks\": [{",
+            "1995-01-01T00:00:00.000Z is not a time between 2000 and 2100",
+        ),
         ("\"began\": \"2026-11-20T10:00:05.000Z\"", "\"began\": null", "has a `cursor`, but has not `began`"),
         ("\"walks\": [{", live, "`since` is missing in a walk to the present"),
         (
@@ -136,6 +142,51 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     let walk = EXAMPLE.split_once("\"walks\": [").unwrap().1.trim_end_matches("]}");
     let twice = EXAMPLE.replace(walk, &format!("{walk}, {walk}"));
     assert!(talk().reopened(&twice).unwrap_err().to_string().contains("at most one walk of each kind"));
+}
+
+/// Positions of before have neither; those that need neither are as before.
+#[test]
+fn what_was_found_out_of_the_api_is_in_the_position_as_long_as_it_matters() {
+    let refused =
+        r#""floor": {"refused": "2026-11-14T10:00:00.000Z", "accepted": "2026-11-15T10:00:00.000Z"}"#;
+    let form = r#""form": {"name": "date", "settled": false}"#;
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    for member in [refused, form] {
+        let text = EXAMPLE.replace("\"walks\"", &format!("{member}, \"walks\""));
+        let again = talk().reopened(&text).unwrap().progress().position;
+        assert!(squeezed(again.as_str()).contains(&squeezed(member)), "{again}");
+    }
+    let mut collector = talk().reopened(EXAMPLE).unwrap();
+    assert_eq!(collector.form(), None);
+    let before = collector.progress().position;
+    assert!(!before.as_str().contains("\"floor\"") && !before.as_str().contains("\"form\""), "{before}");
+    let form = Form { name: "date".into(), settled: true };
+    collector.set_form(Some(form.clone()));
+    let saved = collector.progress().position;
+    assert_eq!(talk().reopened(saved.as_str()).unwrap().form(), Some(&form));
+    collector.set_form(None);
+    assert_eq!(collector.progress().position, before);
+}
+
+/// Positions of before said in another way whose turn it was.
+#[test]
+fn a_position_that_was_historys_turn_is_taken_up_at_the_present() {
+    let first = |member: &str| {
+        let text = EXAMPLE.replace("\"walks\"", &format!("{member}\"walks\""));
+        let position = talk().reopened(&text).unwrap().progress().position;
+        let json: serde_json::Value = serde_json::from_str(position.as_str()).unwrap();
+        assert_eq!(json.get("history_first"), None);
+        json.get("first").cloned()
+    };
+    for (held, next) in [
+        ("", Some("history")),
+        ("\"first\": \"live\", ", Some("history")),
+        ("\"first\": \"sweep\", ", Some("history")),
+        ("\"first\": \"history\", ", None),
+        ("\"history_first\": true, ", None),
+    ] {
+        assert_eq!(first(held), next.map(serde_json::Value::from), "{held}");
+    }
 }
 
 #[test]

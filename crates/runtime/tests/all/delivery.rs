@@ -461,6 +461,32 @@ async fn a_paused_source_heals_by_itself_but_fails_a_run_that_must_end() {
     assert!(matches!(error, RunError::Stream(StreamError::Source { .. })), "{error}");
 }
 
+/// A process that does not live for a page would otherwise be refused the same again and again.
+#[tokio::test(start_paused = true)]
+async fn what_a_refusal_has_told_is_saved_and_is_no_success() {
+    let world = World::new(Api::new(10, 30), vec![FakeSink::good()]);
+    let paused = || SourceError::Paused {
+        reason: "authentication",
+        remedy: "check the key".into(),
+        retry_after: Some(Duration::from_secs(60)),
+        source: "401".into(),
+    };
+    let (engine, stop) = (world.engine(), CancellationToken::new());
+    let status = engine.status();
+    let run = tokio::spawn(engine.run(Until::Stopped, stop.clone()));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(world.store.at(), 10);
+    let before = status.sources[0].now().last_success;
+    world.api.errors.lock().unwrap().extend([paused(), paused()]);
+    sleep(Duration::from_secs(30)).await;
+    *world.api.learns.lock().unwrap() = Some(7);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.store.at(), 7, "it is saved, behind the pages before it");
+    assert_eq!(status.sources[0].now().last_success, before);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_must_end_in_time_says_when_it_did_not() {
     let sink = FakeSink::new(|_, _| Act::Fail(transient(None)));

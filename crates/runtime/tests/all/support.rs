@@ -28,6 +28,8 @@ pub(crate) struct Api {
     pub(crate) overlap: AtomicUsize,
     /// Errors to give before the next pages.
     pub(crate) errors: Mutex<Vec<SourceError>>,
+    /// The position that a refusal leads to, before them.
+    pub(crate) learns: Mutex<Option<usize>>,
     /// What happened, in order: `save` and `request`.
     pub(crate) log: Mutex<Vec<&'static str>>,
     pub(crate) panic_once: AtomicBool,
@@ -76,6 +78,9 @@ impl Source for FakeSource {
     async fn next(&mut self) -> Result<Next, SourceError> {
         self.api.log.lock().unwrap().push("request");
         tokio::time::sleep(Duration::from_millis(1)).await;
+        if let Some(at) = self.api.learns.lock().unwrap().take() {
+            return Ok(Next::Learnt(progress(at)));
+        }
         if let Some(error) = self.api.errors.lock().unwrap().pop() {
             return Err(error);
         }

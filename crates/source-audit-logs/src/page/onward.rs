@@ -18,31 +18,42 @@ use crate::describe::EndName;
 pub(crate) struct Capacity {
     /// The most records of a page so far: no page of fewer is full.
     largest: usize,
-    /// A page of so many, which is fewer than were asked for, was not all.
-    is_proven: bool,
 }
 
-/// Without proof a page of fewer records is not taken for a full one: no API is known whose pages hold fewer, and many a quiet
-/// log has a few records of one moment and no others.
-const FEWEST: usize = 10;
+/// Whether a page had room for more than it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Surely,
+    /// It has as many records as any page so far.
+    Perhaps,
+    No,
+}
 
 impl Capacity {
-    /// Whether a page with so many records, of as many as `asked`, may have had no room for more.
-    fn is_full(self, count: usize, asked: usize) -> bool {
-        count >= asked || count >= self.largest && (self.is_proven || count >= FEWEST)
+    /// For a page with so many records, of as many as `asked`. A page that holds one record is none.
+    fn room(self, count: usize, asked: usize) -> Room {
+        match count {
+            _ if count >= asked => Room::No,
+            _ if count < self.largest || count < 2 => Room::Surely,
+            _ => Room::Perhaps,
+        }
     }
 
     /// A page had so many records.
     pub(crate) fn held(&mut self, count: usize) {
-        if count > self.largest {
-            *self = Self { largest: count, is_proven: false };
-        }
+        self.largest = self.largest.max(count);
     }
+}
 
-    /// A page had so many records, of as many as `asked`, and was not all.
-    pub(crate) fn was_cut(&mut self, count: usize, asked: usize) {
-        self.is_proven |= count == self.largest && count < asked;
-    }
+/// What follows a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Followed {
+    /// Where the next one begins.
+    pub(super) next: Option<Cursor>,
+    /// It is not there yet.
+    pub(super) is_later: bool,
+    /// See [`Page::in_doubt`].
+    pub(super) in_doubt: bool,
 }
 
 /// What follows the page, and whether it is there yet.
@@ -52,7 +63,7 @@ pub(super) fn next(
     around: &Around<'_>,
     headers: &HeaderMap,
     asked: Asked<'_>,
-) -> Result<(Option<Cursor>, bool), NotAPage> {
+) -> Result<Followed, NotAPage> {
     let count = page.records.len();
     let key = api.paging.key();
     let description = |text: String| Err(NotAPage::Description(text));
@@ -73,7 +84,7 @@ pub(super) fn next(
         }
         Paging::Page { first, from: None, .. } => number(counted().unwrap_or(*first) + 1),
         Paging::Offset { .. } => number(counted().unwrap_or(0) + count as u64),
-        Paging::Bound { moves, unit } => return bound(page, asked, *moves, *unit).map(|next| (next, false)),
+        Paging::Bound { moves, unit } => return bound(page, asked, *moves, *unit),
         Paging::None => None,
     };
     let is_more = is_more(api, around)?;
@@ -86,8 +97,10 @@ pub(super) fn next(
             "`paging.more` says that another page follows, but `{key}` finds nothing that leads to it"
         )),
         // Without records, the place from which collection goes on may be the one that it has.
-        Some(next) if over => Ok((Some(next).filter(|_| api.follows), true)),
-        found => Ok((found, false)),
+        Some(next) if over => {
+            Ok(Followed { next: Some(next).filter(|_| api.follows), is_later: true, in_doubt: false })
+        }
+        next => Ok(Followed { next, ..Followed::default() }),
     }
 }
 
@@ -189,7 +202,7 @@ fn linked(headers: &HeaderMap, rel: &str) -> Option<String> {
 
 /// The edge of the time filter that the next page is asked for with: that of the last record, moved outwards by what the filter may
 /// leave out, so that records of the same moment which had no room are not lost.
-fn bound(page: &Page, asked: Asked<'_>, moves: Bound, unit: Duration) -> Result<Option<Cursor>, NotAPage> {
+fn bound(page: &Page, asked: Asked<'_>, moves: Bound, unit: Duration) -> Result<Followed, NotAPage> {
     let times: Vec<Timestamp> = page.identities.iter().filter_map(|(_, time)| *time).collect();
     if times.len() < page.identities.len() {
         let message =
@@ -203,30 +216,36 @@ fn bound(page: &Page, asked: Asked<'_>, moves: Bound, unit: Duration) -> Result<
     let before = asked.request.cursor.as_ref().and_then(|cursor| Timestamp::read(&cursor.text()));
     let (edge, goes_on) = match moves {
         Bound::Until => {
-            let Some(oldest) = times.iter().min() else { return Ok(None) };
+            let Some(oldest) = times.iter().min() else { return Ok(Followed::default()) };
             let edge = cut(*oldest).plus(unit);
             (edge, before.or(asked.request.until).is_none_or(|before| edge < before))
         }
         Bound::Since => {
-            let Some(newest) = times.iter().max() else { return Ok(None) };
+            let Some(newest) = times.iter().max() else { return Ok(Followed::default()) };
             let edge = cut(*newest).minus(unit);
             (edge, before.or(asked.request.since).is_none_or(|before| edge > before))
         }
     };
     if goes_on {
-        return Ok(Cursor::from_json(&format!("\"{edge}\"")));
+        let next = Cursor::from_json(&format!("\"{edge}\""));
+        return Ok(Followed { next, ..Followed::default() });
     }
     let count = times.len();
-    if !asked.capacity.is_full(count, asked.size) {
-        return Ok(None);
+    match asked.capacity.room(count, asked.size) {
+        Room::No => Err(NotAPage::Crowded(format!(
+            "`paging.bound` goes no further: {count} records that share one moment fill a page; {RAISE}"
+        ))),
+        room => Ok(Followed { in_doubt: room == Room::Perhaps, ..Followed::default() }),
     }
-    let fewer = if count < asked.size {
-        format!(", {count} instead of the {} asked for", asked.size)
-    } else {
-        String::new()
-    };
-    Err(NotAPage::Crowded(format!(
-        "`paging.bound` goes no further: more records share one moment than a page holds{fewer}; raise `paging.page_size` if \
-         the API heeds it, or write a finer `time_filter.granularity` if the API has one"
-    )))
+}
+
+/// What helps where one moment has more records than a page.
+const RAISE: &str = "raise `paging.page_size` if the API heeds it, or write a finer `time_filter.granularity` if the API has one";
+
+/// A page that is [`Page::in_doubt`], where the API has shown none with more records.
+pub(crate) fn crowded(count: usize) -> NotAPage {
+    NotAPage::Crowded(format!(
+        "`paging.bound` goes no further: {count} records share one moment, and no page of the API had more, so that others of that \
+         moment may not be shown; with the next record this is settled, and if it is not, {RAISE}"
+    ))
 }

@@ -47,8 +47,8 @@ fn source(api: &Log) -> AuditLogsSource {
 /// All that a later call depends on.
 fn state(source: &AuditLogsSource) -> String {
     let collector = &source.open.as_ref().unwrap().collector;
-    let last = source.last.as_ref().map(|last| (&last.cursor, &last.ids, last.size));
-    let learnt = (source.size, source.tenant_checked, source.proven, source.capacity, &source.complaint);
+    let last = source.last.as_ref().map(|last| (&last.cursor, &last.ids));
+    let learnt = (source.size, source.tenant_checked, source.proven, source.capacity, &source.owed);
     format!("{collector:?} {last:?} {learnt:?} {:?}", (source.versions, source.duplicates))
 }
 

@@ -132,7 +132,7 @@ async fn said(kind: &Kind, api: &Log, path: &str, value: Value) -> (String, Stri
     let mut running = String::new();
     for _ in 0..6 {
         match source.next().await {
-            Ok(Next::Page { .. }) => {}
+            Ok(Next::Page { .. } | Next::Learnt(_)) => {}
             Ok(Next::Wait(_)) => break,
             Err(error) => {
                 running = line(&error);

@@ -36,6 +36,7 @@ async fn another_tenants_log_is_refused_before_anything_is_handed_out() {
         match source.next().await {
             Ok(Next::Page { batch, .. }) => assert!(batch.records.is_empty(), "it was handed out"),
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Ok(Next::Learnt(_)) => {}
             Err(SourceError::Fatal { remedy, .. }) => {
                 assert!(remedy.contains("checkpoint reset"), "{remedy}");
                 return;
@@ -67,6 +68,7 @@ async fn pages_that_are_too_large_are_asked_for_with_fewer_records() {
                 Ok(Next::Page { batch, .. }) => ids.extend(batch.records.iter().map(|record| record.id)),
                 Ok(Next::Wait(wait)) if wait.caught_up => break,
                 Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+                Ok(Next::Learnt(_)) => {}
                 Err(SourceError::Transient { .. }) => too_large += 1,
                 Err(SourceError::Paused { reason, remedy, .. }) => {
                     assert_eq!(reason, "record_too_large");

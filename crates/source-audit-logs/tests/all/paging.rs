@@ -1,6 +1,7 @@
 //! Paging that goes nowhere, or elsewhere, and APIs that have none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipeline::{Next, Source};
 use serde_json::json;
@@ -25,6 +26,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
         match source.next().await {
             Ok(Next::Page { batch, .. }) => records += batch.records.len(),
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Ok(Next::Learnt(_)) => {}
             Err(error) => told.push(line(&error)),
         }
     }
@@ -44,6 +46,7 @@ async fn paging_that_goes_nowhere_is_told_and_what_was_read_is_handed_out() {
         match source.next().await {
             Ok(Next::Page { .. }) => {}
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Ok(Next::Learnt(_)) => {}
             Err(error) => told.push(line(&error)),
         }
     }
@@ -106,6 +109,7 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
                 Next::Page { batch, .. } => ids.extend(batch.records.iter().map(|record| record.id)),
                 Next::Wait(wait) if wait.caught_up => break,
                 Next::Wait(wait) => tokio::time::sleep(wait.duration).await,
+                Next::Learnt(_) => {}
             }
         }
         assert_eq!(ids.len(), 300, "{name}");
@@ -127,15 +131,105 @@ async fn a_window_without_paging_is_walked_by_its_edge() {
                         break;
                     }
                     Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+                    Ok(Next::Learnt(_)) => {}
                     Ok(Next::Page { .. }) => {}
                 }
             }
             assert!(
-                told.contains(
-                    "`paging.bound` goes no further: more records share one moment than a page holds"
-                ),
+                told.contains("`paging.bound` goes no further: ")
+                    && told.contains("raise `paging.page_size`"),
                 "{told}"
             );
+        }
+    }
+}
+
+/// An API that has no paging, whatever it is asked for gives so many records, and has no records yet.
+async fn unpaged(order: Order, given: usize) -> (apis::Kind, Log) {
+    let manner = Manner {
+        paging: Paging::Bound,
+        order,
+        shape: Shape::new("createdAt", TimeFormat::EpochMillis),
+        size: Size { given, ..Size::new("limit", 50, 100) },
+        ..Manner::default()
+    };
+    let mut kind = apis::cursor();
+    kind.manner = manner;
+    kind.description["paging"] = json!({"bound": {}, "page_size": {"to": {"query": "limit"}, "size": 100}});
+    kind.description["time"] = "createdAt".into();
+    kind.description["order"] =
+        if order == Order::NewestFirst { "newest_first" } else { "oldest_first" }.into();
+    kind.description["time_filter"]["granularity"] = "second".into();
+    let api = Log::start(kind.manner.clone(), 0).await.unwrap();
+    (kind, api)
+}
+
+/// Calls it until it has caught up; its errors, and how many records there were.
+async fn collected(source: &mut dyn Source) -> (Vec<String>, usize) {
+    let (mut told, mut records) = (Vec::new(), 0);
+    for _ in 0..40 {
+        match source.next().await {
+            Ok(Next::Page { batch, .. }) => records += batch.records.len(),
+            Ok(Next::Learnt(_)) => {}
+            Ok(Next::Wait(wait)) if wait.caught_up => return (told, records),
+            Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
+            Err(error) => {
+                told.push(line(&error));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+    told.push("it has never caught up".to_owned());
+    (told, records)
+}
+
+/// Nobody can tell six records of one second at an API that gives five from five: it is said, and is settled by the next record.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_may_hide_records_is_no_end() {
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        for given in [2, 5] {
+            let (kind, api) = unpaged(order, given).await;
+            let moment = api.now() - Duration::from_secs(100);
+            (0..6).for_each(|_| drop(api.add(moment)));
+            let mut source = kind.source(&kind.config(&api));
+            source.open(None, Arc::new(Nothing)).await.unwrap();
+            let (told, _) = collected(&mut source).await;
+            let expected = format!("{given} records share one moment, and no page of the API had more");
+            assert!(told[0].contains(&expected), "{told:?}");
+            assert_eq!(told.last().unwrap(), "it has never caught up");
+            api.add(api.now() - Duration::from_secs(90));
+            assert_eq!(collected(&mut source).await.0.last().unwrap(), "it has never caught up");
+        }
+        // Five of five where a page has room for more is told, until a sixth of another second has come.
+        let (kind, api) = unpaged(order, 100).await;
+        let moment = api.now() - Duration::from_secs(100);
+        (0..5).for_each(|_| drop(api.add(moment)));
+        let mut source = kind.source(&kind.config(&api));
+        source.open(None, Arc::new(Nothing)).await.unwrap();
+        assert_eq!(collected(&mut source).await.0.last().unwrap(), "it has never caught up");
+        api.add(api.now() - Duration::from_secs(90));
+        assert!(!collected(&mut source).await.0.contains(&"it has never caught up".to_owned()));
+    }
+}
+
+/// A log that has hardly anything, and that of one second, where it is looked at: one look at all of it is enough.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_log_is_not_held_up() {
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        for (count, others) in [(0, 0), (1, 0), (2, 1), (9, 1), (40, 1), (3, 8)] {
+            let (kind, api) = unpaged(order, 100).await;
+            let moment = api.now() - Duration::from_secs(100);
+            (0..count).for_each(|_| drop(api.add(moment)));
+            let long_ago = api.now() - Duration::from_secs(5 * 86_400);
+            (0..others).for_each(|_| drop(api.add(long_ago)));
+            let mut config = kind.config(&api);
+            set(&mut config, "start", json!("1h"));
+            let mut source = kind.source(&config);
+            source.open(None, Arc::new(Nothing)).await.unwrap();
+            let (told, records) = collected(&mut source).await;
+            assert_eq!(told, [""; 0], "{count} and {others}");
+            assert!(records >= count);
+            assert!(api.requests() < 9, "{}: {:?}", api.requests(), api.asked());
         }
     }
 }

@@ -47,7 +47,7 @@ async fn tokens_are_fetched_and_fetched_again() {
                 refusals += usize::from(matches!(error, SourceError::Paused { reason: "authentication", .. }))
             }
             Ok(Next::Wait(_)) => break,
-            Ok(Next::Page { .. }) => {}
+            Ok(Next::Page { .. } | Next::Learnt(_)) => {}
         }
     }
     assert_eq!((refusals, fetched.lock().unwrap().len()), (1, 2), "it is fetched again");

@@ -19,6 +19,7 @@ async fn api(faults: Faults, events: usize) -> Postman {
 fn word(next: &Result<Next, SourceError>) -> String {
     match next {
         Ok(Next::Page { .. }) => "page".to_owned(),
+        Ok(Next::Learnt(_)) => "learnt".to_owned(),
         Ok(Next::Wait(wait)) => format!("wait {}", wait.duration.as_secs_f64().ceil()),
         Err(SourceError::Transient { retry_after: None, .. }) => "transient".to_owned(),
         Err(SourceError::Transient { retry_after: Some(wait), .. }) => {
@@ -320,7 +321,7 @@ async fn one_record_larger_than_the_cap_is_said_and_stops_nothing_else() {
     for _ in 0..200 {
         match run.next().await {
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration.max(Duration::from_millis(1))).await,
-            Ok(Next::Page { .. }) => {}
+            Ok(Next::Page { .. } | Next::Learnt(_)) => {}
             Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
@@ -357,6 +358,7 @@ async fn another_teams_key_is_refused_before_anything_is_handed_out() {
         match run.next().await {
             Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
             Ok(Next::Page { batch, .. }) => assert!(batch.is_empty()),
+            Ok(Next::Learnt(_)) => {}
             Err(error) => break error,
         }
     };

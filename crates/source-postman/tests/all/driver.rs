@@ -91,14 +91,19 @@ impl Run {
         })
     }
 
-    /// One call; a page counts as delivered at once.
+    /// One call; a page counts as delivered at once, and what was learnt as saved: the next call says what it was.
     pub(crate) async fn next(&mut self) -> Result<Next, SourceError> {
-        let next = self.source.next().await;
+        let mut next = self.source.next().await;
+        if let Ok(Next::Learnt(progress)) = next {
+            self.progress = Some(progress);
+            next = self.source.next().await;
+        }
         match &next {
             Ok(Next::Page { batch, progress }) => {
                 self.take(batch);
                 self.progress = Some(progress.clone());
             }
+            Ok(Next::Learnt(progress)) => self.progress = Some(progress.clone()),
             Ok(Next::Wait(_)) => {}
             Err(error) => self.errors.push(testkit::line(error)),
         }
@@ -130,7 +135,7 @@ impl Run {
     pub(crate) async fn catch_up(&mut self) {
         for _ in 0..20_000 {
             match self.next().await {
-                Ok(Next::Page { .. }) => {}
+                Ok(Next::Page { .. } | Next::Learnt(_)) => {}
                 Ok(Next::Wait(wait)) if wait.caught_up => return,
                 Ok(Next::Wait(wait)) => tokio::time::sleep(wait.duration).await,
                 Err(SourceError::Fatal { .. } | SourceError::PositionLost(_)) => break,

@@ -50,6 +50,7 @@ async fn told(
     }
     let word = match &next {
         Ok(Next::Page { .. }) => "page".to_owned(),
+        Ok(Next::Learnt(_)) => "learnt".to_owned(),
         Ok(Next::Wait(wait)) => format!("wait {:?}", Duration::from_millis(wait.duration.as_millis() as u64)),
         Err(SourceError::Transient { retry_after, .. }) => match retry_after {
             None => "transient".to_owned(),

@@ -17,15 +17,28 @@ use super::simulated::base_path;
 /// Records a page has when nobody asks for another number.
 const USUAL: usize = 100;
 
+/// Of several forms in which a description writes times, the one that an API takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// The one that is tried first.
+    TheFirst,
+    /// The one that is tried when all others were refused.
+    TheLast,
+}
+
 /// The API that a checked description is of.
 ///
 /// # Errors
 /// Why it cannot be simulated.
-pub(super) fn manner(config: &AuditLogsConfig, credentials: Vec<Credential>) -> Result<Manner, String> {
+pub(super) fn manner(
+    config: &AuditLogsConfig,
+    credentials: Vec<Credential>,
+    takes: Takes,
+) -> Result<Manner, String> {
     let filled = |text: &str| fill(text, &config.variables);
     let filter = config.time_filter.as_ref();
-    let since = filter.and_then(|filter| filter.since.as_ref()).map(|since| edge(since, &filled));
-    let until = filter.and_then(|filter| filter.until.as_ref()).map(|until| edge(until, &filled));
+    let since = filter.and_then(|filter| filter.since.as_ref()).map(|since| edge(since, takes, &filled));
+    let until = filter.and_then(|filter| filter.until.as_ref()).map(|until| edge(until, takes, &filled));
     let granularity = filter.and_then(|filter| filter.granularity);
     let dates = [&since, &until].into_iter().flatten().any(|edge| edge.format == TimeFormat::Date);
     let feed = config.resume == ResumeName::Cursor;
@@ -91,7 +104,8 @@ pub(super) fn manner(config: &AuditLogsConfig, credentials: Vec<Credential>) -> 
             None if dates => Edges::DAYS,
             Some(GranularityName::Second) | None => Edges::INCLUSIVE,
         },
-        edges_documented: granularity.is_some() || dates,
+        // Where other forms were tried first, nothing was known.
+        edges_documented: granularity.is_some() || dates && !has_forms(config),
         filter_first_page_only: config.paging.filter_first_page_only,
         max_span: filter.and_then(|filter| filter.max_span).map(settings::HumanDuration::get),
         size,
@@ -109,12 +123,19 @@ fn parameter(parameter: &ParameterConfig) -> Parameter {
     }
 }
 
-fn edge(edge: &EdgeConfig, filled: &impl Fn(&str) -> String) -> Edge {
+/// Whether times are written in several forms.
+pub(super) fn has_forms(config: &AuditLogsConfig) -> bool {
+    let filter = config.time_filter.as_ref();
+    let edges = filter.into_iter().flat_map(|filter| [&filter.since, &filter.until]);
+    edges.flatten().any(|edge| edge.format.each().len() > 1)
+}
+
+fn edge(edge: &EdgeConfig, takes: Takes, filled: &impl Fn(&str) -> String) -> Edge {
+    let formats = edge.format.each();
     let around = edge.template.as_deref().and_then(|template| template.split_once("{}"));
     Edge {
         to: parameter(&edge.to),
-        // Of several ways the API takes the one that is tried first.
-        format: match edge.format.each().first() {
+        format: match if takes == Takes::TheFirst { formats.first() } else { formats.last() } {
             None | Some(EdgeFormat::Rfc3339 | EdgeFormat::Rfc3339Ms) => TimeFormat::Rfc3339,
             Some(EdgeFormat::Date) => TimeFormat::Date,
             Some(EdgeFormat::EpochS) => TimeFormat::EpochSeconds,

@@ -7,7 +7,7 @@ use simulator::log::{Credential, KEY, Manner};
 use source_audit_logs::{AuditLogsConfig, AuthConfig, Oauth2Config};
 
 use super::described::{Described, said};
-use super::manner::manner;
+use super::manner::{Takes, has_forms, manner};
 use crate::failure::Failure;
 
 /// What a recipe says, and the API that speaks so.
@@ -15,6 +15,8 @@ pub(crate) struct Simulated {
     /// The block of a source to it, checked; its URL is the vendor's.
     pub(crate) config: AuditLogsConfig,
     pub(crate) manner: Manner,
+    /// The same where it takes times only in the last of the forms that are tried, if there are several.
+    pub(crate) harder: Option<Manner>,
 }
 
 /// Where the simulated API gives out tokens.
@@ -32,10 +34,14 @@ impl Simulated {
         }
         let mut config = Described::new(recipe)?.config;
         let credentials = give_credentials(&mut config.auth);
-        let manner = manner(&config, credentials).map_err(|why| {
-            Failure::Usage(format!("error: the API of recipe {} cannot be simulated: {why}", recipe.name))
-        })?;
-        Ok(Self { config, manner })
+        let manner = |takes| {
+            manner(&config, credentials.clone(), takes).map_err(|why| {
+                Failure::Usage(format!("error: the API of recipe {} cannot be simulated: {why}", recipe.name))
+            })
+        };
+        let harder = has_forms(&config).then(|| manner(Takes::TheLast)).transpose()?;
+        let manner = manner(Takes::TheFirst)?;
+        Ok(Self { config, manner, harder })
     }
 
     /// The block of a source to the simulated API at that origin.

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use config::Recipe;
-use hazards::{Api, CannotHappen, Ended, Harness, Hazard, Nature, Report, SimulatedLog, examine, hazards};
+use hazards::{
+    Api, CannotHappen, Ended, Harness, Hazard, Nature, Report, SimulatedLog, examine, hazards, manner_of,
+};
 use pipeline::{Source, Timestamp};
 use serde_json::json;
 use source_audit_logs::{Account, AuditLogsConfig, AuditLogsSource, Wiring};
@@ -98,7 +100,9 @@ pub(crate) struct Tested {
 impl Tested {
     pub(crate) fn new(recipe: &Recipe, seed: u64) -> Result<Self, Failure> {
         let mut described = Simulated::new(recipe)?;
-        described.manner.seed = seed;
+        for manner in [Some(&mut described.manner), described.harder.as_mut()].into_iter().flatten() {
+            manner.seed = seed;
+        }
         Ok(Self { described: Arc::new(described), seed })
     }
 
@@ -117,7 +121,10 @@ impl Tested {
 impl Harness for Tested {
     async fn api(&self, nature: Nature, records: usize) -> Result<Box<dyn Api>, CannotHappen> {
         let described = self.described.clone();
-        let api = SimulatedLog::start(&self.described.manner, nature, records, move |log, _| {
+        // The harder API, but where it never is like that.
+        let harder = self.described.harder.as_ref().filter(|harder| manner_of(harder, nature).is_ok());
+        let manner = harder.unwrap_or(&self.described.manner);
+        let api = SimulatedLog::start(manner, nature, records, move |log, _| {
             let mut config = described.config_at(&log.url());
             if nature == Nature::Forgetful && config.start == "all" {
                 // Where nobody has asked for more than there is, nothing is missing.
