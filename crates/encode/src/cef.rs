@@ -6,6 +6,8 @@
 //! breaks are `\n` and `\r`. Blanks in values are not escaped: a value ends where the next `KEY=` begins, which is why no
 //! `=` may stand in one unescaped. (Implementing ArcSight Common Event Format, "Character encoding".)
 
+use crate::runs::{escaped, push};
+
 /// The header's fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
@@ -35,7 +37,7 @@ impl<'a> Event<'a> {
     pub fn begin(header: &Header<'_>, out: &'a mut Vec<u8>) -> Self {
         out.extend_from_slice(b"CEF:0|");
         for field in [header.vendor, header.product, header.version, header.signature, header.name] {
-            escaped(field, out, |c, out| match c {
+            escaped(field, out, [b'|', b'\\'], |c, out| match c {
                 '|' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
                 c if c.is_control() => out.push(b' '),
                 c => push(c, out),
@@ -53,7 +55,7 @@ impl<'a> Event<'a> {
             return;
         }
         self.key(key);
-        escaped(value, self.out, |c, out| match c {
+        escaped(value, self.out, [b'=', b'\\'], |c, out| match c {
             '=' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
             '\n' => out.extend_from_slice(b"\\n"),
             '\r' => out.extend_from_slice(b"\\r"),
@@ -65,7 +67,7 @@ impl<'a> Event<'a> {
     /// Adds a document of JSON as a value: unescaped it is the same document, also where it holds control characters.
     pub fn json(&mut self, key: &'static str, document: &str) {
         self.key(key);
-        escaped(document, self.out, |c, out| match c {
+        escaped(document, self.out, [b'=', b'\\'], |c, out| match c {
             '=' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
             // Between the tokens of JSON, which has none of these within its texts.
             '\0'..='\x1f' => out.push(b' '),
@@ -83,27 +85,6 @@ impl<'a> Event<'a> {
         self.out.extend_from_slice(key.as_bytes());
         self.out.push(b'=');
     }
-}
-
-/// Hands each character that may need another form to `special`, and copies all others.
-fn escaped(text: &str, out: &mut Vec<u8>, special: impl Fn(char, &mut Vec<u8>)) {
-    // 0xC2 begins, among others, the control characters from U+0080 on.
-    let may_be = |byte: u8| matches!(byte, 0..=0x1F | b'=' | b'|' | b'\\' | 0x7F | 0xC2);
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(may_be) {
-        let (plain, from) = rest.split_at(at);
-        out.extend_from_slice(plain.as_bytes());
-        let mut chars = from.chars();
-        if let Some(c) = chars.next() {
-            special(c, out);
-        }
-        rest = chars.as_str();
-    }
-    out.extend_from_slice(rest.as_bytes());
-}
-
-fn push(c: char, out: &mut Vec<u8>) {
-    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 #[cfg(test)]

@@ -19,25 +19,23 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// Adds one message, given in pieces.
-    pub fn push(self, pieces: &[&[u8]], out: &mut Vec<u8>) {
-        match self {
-            Self::OctetCounting => {
-                number(b"", pieces.iter().map(|piece| piece.len()).sum(), out);
-                out.push(b' ');
-                pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+    /// Makes a message of what stands in `out` from `start` on and of the `rest`, which is appended.
+    pub fn close(self, start: usize, rest: &[&[u8]], out: &mut Vec<u8>) {
+        if self == Self::OctetCounting {
+            let head = out.len() - start;
+            number(b"", head + rest.iter().map(|piece| piece.len()).sum::<usize>(), out);
+            out.push(b' ');
+            // The length is known last and stands first.
+            out[start..].rotate_left(head);
+        }
+        rest.iter().for_each(|piece| out.extend_from_slice(piece));
+        if self == Self::Lf {
+            let mut at = start;
+            while let Some(found) = memchr::memchr(b'\n', &out[at..]) {
+                at += found;
+                out[at] = b' ';
             }
-            Self::None => pieces.iter().for_each(|piece| out.extend_from_slice(piece)),
-            Self::Lf => {
-                let start = out.len();
-                pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-                let mut at = start;
-                while let Some(found) = memchr::memchr(b'\n', &out[at..]) {
-                    at += found;
-                    out[at] = b' ';
-                }
-                out.push(b'\n');
-            }
+            out.push(b'\n');
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod cef;
 mod compression;
 mod cut;
 mod framing;
+mod runs;
 pub mod syslog;
 
 pub use compression::Compression;

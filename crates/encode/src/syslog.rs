@@ -22,6 +22,7 @@ use serde::Deserialize;
 
 use crate::cut::Escapes;
 use crate::framing::Framing;
+use crate::runs::{escaped, push};
 
 /// Longest HOSTNAME (RFC 5424, 6.2.4).
 const MOST_HOST: usize = 255;
@@ -139,26 +140,27 @@ impl Sender {
         framing: Framing,
         out: &mut Vec<u8>,
     ) -> Fit {
-        let mut head = Vec::with_capacity(256);
-        self.head(message, false, &mut head);
-        let bytes = head.len() + message.body.len();
+        let start = out.len();
+        self.head(message, false, out);
+        let bytes = out.len() - start + message.body.len();
         if bytes <= most {
-            framing.push(&[&head, message.body], out);
+            framing.close(start, &[message.body], out);
             return Fit::Whole;
         }
         let mark: &[u8] = match self.format {
             Format::Rfc5424 => b"",
             Format::Rfc3164 => CUT_MARK,
         };
-        head.clear();
-        self.head(message, true, &mut head);
+        out.truncate(start);
+        self.head(message, true, out);
         // Without room for anything of the body it is no message.
-        let room = most.saturating_sub(head.len() + mark.len());
+        let room = most.saturating_sub(out.len() - start + mark.len());
         if !cut || room == 0 {
+            out.truncate(start);
             return Fit::TooLarge(bytes);
         }
         let kept = message.escapes.cut(message.body, room);
-        framing.push(&[&head, &message.body[..kept], mark], out);
+        framing.close(start, &[&message.body[..kept], mark], out);
         Fit::Cut
     }
 
@@ -207,13 +209,11 @@ fn structured_data(message: &Message<'_>, is_cut: bool, out: &mut Vec<u8>) {
         let fits = |byte: &u8| (33..=126).contains(byte) && !b"=]\"".contains(byte);
         out.extend(name.bytes().filter(fits).take(MOST_SD_NAME));
         out.extend_from_slice(b"=\"");
-        for c in value.chars() {
-            match c {
-                '"' | '\\' | ']' => out.extend_from_slice(&[b'\\', c as u8]),
-                c if c.is_control() => out.push(b' '),
-                c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
+        escaped(value, out, [b'"', b'\\', b']'], |c, out| match c {
+            '"' | '\\' | ']' => out.extend_from_slice(&[b'\\', c as u8]),
+            c if c.is_control() => out.push(b' '),
+            c => push(c, out),
+        });
         out.push(b'"');
     }
     if is_cut {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::buffers::{Buffer, Buffers};
 use crate::record::Origin;
 use crate::time::Timestamp;
 
@@ -93,6 +94,16 @@ pub struct EventMeta {
 impl EventMeta {
     /// [`EventMeta::record`] of an event that comes from no record.
     pub const NO_RECORD: u32 = u32::MAX;
+
+    /// [`EventMeta::id`] as it stands wherever Towpath writes it: 32 lower-case hexadecimal digits.
+    pub fn id_digits(&self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.id.to_be_bytes()) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        digits
+    }
 }
 
 /// Events of one view, encoded once, immutable.
@@ -147,7 +158,7 @@ pub struct EventDraft<'a> {
 /// commits it; what is not committed is discarded by the next commit or by [`EventWriter::rollback`].
 #[derive(Debug, Default)]
 pub struct EventWriter {
-    ndjson: Vec<u8>,
+    ndjson: Buffer,
     words: Vec<u8>,
     events: Vec<EventMeta>,
     record: u32,
@@ -155,10 +166,10 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// With room for `events` events of `bytes` bytes in total.
-    pub fn with_capacity(events: usize, bytes: usize) -> Self {
+    /// With room for `events` events of `bytes` bytes in total, in one of the `buffers`.
+    pub fn with_buffer(buffers: &Buffers, events: usize, bytes: usize) -> Self {
         Self {
-            ndjson: Vec::with_capacity(bytes),
+            ndjson: buffers.take(bytes),
             words: Vec::with_capacity(events * 32),
             events: Vec::with_capacity(events),
             record: 0,
@@ -247,9 +258,9 @@ impl EventWriter {
     /// The batch, ready to share.
     pub fn finish(mut self, origin: Arc<Origin>, view: Arc<View>) -> EventBatch {
         self.rollback();
-        // The batch may be in flight for long, and counts with what it holds, not with what it had room for.
-        self.ndjson.shrink_to_fit();
-        EventBatch { origin, view, ndjson: self.ndjson.into(), events: self.events, words: self.words.into() }
+        self.ndjson.trim();
+        let ndjson = Bytes::from_owner(self.ndjson);
+        EventBatch { origin, view, ndjson, events: self.events, words: self.words.into() }
     }
 
     fn word(&mut self, text: &str) -> Range<u32> {
@@ -267,6 +278,13 @@ fn offset(at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_has_32_digits() {
+        let mut writer = EventWriter::default();
+        writer.commit(&EventDraft { id: 0xAB << 64 | 0xF, ..draft("") });
+        assert_eq!(&writer.events()[0].id_digits(), b"00000000000000ab000000000000000f");
+    }
 
     fn draft(action: &str) -> EventDraft<'_> {
         EventDraft {

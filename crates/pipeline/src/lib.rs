@@ -11,10 +11,12 @@
 //!
 //! - [`record`]: what a source collects: [`RawBatch`], [`RawRecord`], [`RecordId`], [`Gap`];
 //! - [`event`]: what a sink receives: [`View`], [`EventBatch`], [`EventMeta`], built through [`EventWriter`];
+//! - [`buffers`]: the memory of encoded events;
 //! - [`source`], [`transform`], [`sink`], [`store`], [`letter`]: the verbs, and the errors that say what happens next;
 //! - [`path`]: [`Path`], how a configuration names a member of a record;
 //! - [`time`]: [`Timestamp`], milliseconds since the Unix epoch.
 
+pub mod buffers;
 pub mod event;
 pub mod letter;
 pub mod path;
@@ -25,6 +27,7 @@ pub mod store;
 pub mod time;
 pub mod transform;
 
+pub use buffers::Buffers;
 pub use event::{EventBatch, EventDraft, EventMeta, EventOutcome, EventWriter, Schema, View};
 pub use letter::{DeadLetters, Letter, LetterError, LetterRecord};
 pub use path::{ParsePathError, Path};

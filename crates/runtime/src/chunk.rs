@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pipeline::{EventBatch, EventMeta, EventWriter, RawBatch, RecordId, SinkSet, Transform, View};
+use pipeline::{Buffers, EventBatch, EventMeta, EventWriter, RawBatch, RecordId, SinkSet, Transform, View};
 
 /// An event is usually less than this many times its record.
 const GROWTH: usize = 5;
@@ -44,6 +44,7 @@ pub(crate) fn encode(
     start: usize,
     cap: usize,
     encoders: &[Encoder],
+    buffers: &Buffers,
     had: impl Fn(&RecordId) -> SinkSet,
 ) -> Chunk {
     let records = &page.records[start..];
@@ -52,7 +53,7 @@ pub(crate) fn encode(
     let text: usize = records.iter().map(|record| record.span.len()).sum();
     let room = (text * GROWTH).min(cap) + SLACK;
     let mut writers: Vec<EventWriter> =
-        encoders.iter().map(|_| EventWriter::with_capacity(records.len(), room)).collect();
+        encoders.iter().map(|_| EventWriter::with_buffer(buffers, records.len(), room)).collect();
     let mut ids = Vec::with_capacity(records.len());
     let mut raw_bytes = 0;
     for (index, record) in records.iter().enumerate() {

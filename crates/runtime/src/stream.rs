@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline::{
-    BoxError, Checkpoint, CheckpointStore, Next, Position, Progress, RawBatch, RecordId, Revision, SinkSet,
-    Source, SourceError, StoreError, Timestamp,
+    BoxError, Buffers, Checkpoint, CheckpointStore, Next, Position, Progress, RawBatch, RecordId, Revision,
+    SinkSet, Source, SourceError, StoreError, Timestamp,
 };
 use telemetry::Repeated;
 use tokio::sync::mpsc;
@@ -27,6 +27,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 
 /// With `--once`, a source that must wait longer than this for a person or a quota has failed.
 const ONCE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A stream without a page for so long gives back the memory that the next ones would be encoded in.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A source that waits so long with work to do says so.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -224,6 +227,7 @@ async fn run_once(spec: &Arc<StreamSpec>, context: &Context) -> Result<RunEnd, S
         chunk_bytes: context.chunk_bytes,
         outlets: context.outlets.clone(),
         state: context.state.clone(),
+        buffers: Buffers::default(),
     })));
 
     // Collecting runs in a task of its own, so that a defect in a source restarts its stream and nothing else.
@@ -548,11 +552,24 @@ struct HandOut {
     chunk_bytes: usize,
     outlets: Vec<Outlet>,
     state: Arc<SourceState>,
+    buffers: Buffers,
+}
+
+impl HandOut {
+    /// Gives memory back while no page comes.
+    async fn next_page(&mut self) -> Option<(Option<RawBatch>, Progress)> {
+        loop {
+            match timeout(QUIET, self.pages.recv()).await {
+                Ok(page) => return page,
+                Err(_) => self.buffers.release(),
+            }
+        }
+    }
 }
 
 /// Encodes page after page, chunk by chunk as the budget allows, and hands the parcels to the sinks.
 async fn hand_out(mut work: HandOut) -> Result<(), String> {
-    while let Some((page, progress)) = work.pages.recv().await {
+    while let Some((page, progress)) = work.next_page().await {
         let Some(page) = page.filter(|page| !page.is_empty()) else {
             work.tracker.track(Some(progress), Vec::new(), None, SinkSet::NONE, &[]);
             continue;
@@ -563,9 +580,9 @@ async fn hand_out(mut work: HandOut) -> Result<(), String> {
         while progress.is_some() {
             let mut permit = work.budget.acquire(work.chunk_bytes).await;
             let (spec, seen, this) = (work.spec.clone(), work.seen.clone(), page.clone());
-            let cap = work.chunk_bytes;
+            let (cap, buffers) = (work.chunk_bytes, work.buffers.clone());
             let encoding = tokio::task::spawn_blocking(move || {
-                encode(&this, start, cap, &spec.encoders, |id| seen.had(id))
+                encode(&this, start, cap, &spec.encoders, &buffers, |id| seen.had(id))
             });
             let chunk = encoding.await.map_err(|panic| defect(&panic))?;
             permit.resize(chunk.bytes);

@@ -19,7 +19,7 @@ pub(crate) fn body(target: &Target, events: &Write) -> Vec<u8> {
             body.extend_from_slice(b"\",");
         }
         body.extend_from_slice(b"\"_id\":\"");
-        push_id(&mut body, meta.id);
+        body.extend_from_slice(&meta.id_digits());
         body.extend_from_slice(b"\"}}\n");
         match target {
             Target::DataStream(_) => push_with_timestamp(&mut body, batch, meta),
@@ -45,14 +45,6 @@ fn push_with_timestamp(body: &mut Vec<u8>, batch: &EventBatch, meta: &EventMeta)
         body.push(b',');
     }
     body.extend_from_slice(rest);
-}
-
-/// 32 digits of hexadecimal.
-fn push_id(body: &mut Vec<u8>, id: u128) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in id.to_be_bytes() {
-        body.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
 }
 
 /// The name for the hour of the last event: neighbours mostly share it.

@@ -138,32 +138,34 @@ impl KafkaSink {
             if index % AT_A_TIME == AT_A_TIME - 1 {
                 tokio::task::yield_now().await;
             }
-            let id = record::id(meta);
+            let id = meta.id_digits();
             let mut next = BaseRecord::with_opaque_to(&self.settings.topic, flight.ticket(index))
                 .payload(batch.text(meta))
                 .headers(record::headers(&id, batch));
             next.key = record::key(self.settings.key, &id, batch, meta);
+            // A queue that has no room though it was empty is too small for this event, and always will be.
+            let mut was_empty = false;
             loop {
                 // Registered before the attempt, so that room made in between is not missed.
                 let room = producer.reports().room.notified();
                 if producer.is_retired() {
                     return false;
                 }
-                let is_empty = producer.client().in_flight_count() == 0;
                 let Err((error, refused)) = producer.client().send(next) else { break };
                 match error {
-                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) if !is_empty => {
-                        next = refused;
-                        let until = flight.silent_at(self.settings.timeout);
-                        if timeout_at(until.into(), room).await.is_err() {
-                            return false;
-                        }
-                    }
-                    // The queue was empty: it is too small for this event, and will always be.
-                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
+                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) if was_empty => {
                         reports.too_large(index, "is larger than queue.buffering.max.kbytes of `properties`");
                         flight.report(index, Err(RDKafkaErrorCode::QueueFull));
                         break;
+                    }
+                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => {
+                        next = refused;
+                        // Nobody else puts anything in meanwhile.
+                        was_empty = producer.client().in_flight_count() == 0;
+                        let until = flight.silent_at(self.settings.timeout);
+                        if !was_empty && timeout_at(until.into(), room).await.is_err() {
+                            return false;
+                        }
                     }
                     // Found out by its size with key and headers, so it is this event and no other.
                     KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge) => {

@@ -1,7 +1,5 @@
 //! An event as a Kafka record: the event's JSON text as the value, a key, and headers.
 
-use std::fmt::Write as _;
-
 use pipeline::{EventBatch, EventMeta};
 use rdkafka::message::{Header, OwnedHeaders};
 use schemars::JsonSchema;
@@ -22,18 +20,15 @@ pub enum Key {
     None,
 }
 
-/// The event's id as it stands in key and header: 32 hexadecimal digits.
-pub(crate) fn id(meta: &EventMeta) -> String {
-    let mut text = String::with_capacity(32);
-    // Writing to a string does not fail.
-    write!(text, "{:032x}", meta.id).expect("text grows");
-    text
-}
-
 /// The record's key; an empty word is none.
-pub(crate) fn key<'a>(key: Key, id: &'a str, batch: &'a EventBatch, meta: &EventMeta) -> Option<&'a [u8]> {
+pub(crate) fn key<'a>(
+    key: Key,
+    id: &'a [u8; 32],
+    batch: &'a EventBatch,
+    meta: &EventMeta,
+) -> Option<&'a [u8]> {
     let word = match key {
-        Key::EventId => id.as_bytes(),
+        Key::EventId => id,
         Key::Actor => batch.word(&meta.actor),
         Key::Tenant => batch.word(&meta.tenant),
         Key::None => &[],
@@ -42,10 +37,10 @@ pub(crate) fn key<'a>(key: Key, id: &'a str, batch: &'a EventBatch, meta: &Event
 }
 
 /// What a consumer can go by without parsing the event. A view without a version has no `schema_version`.
-pub(crate) fn headers(id: &str, batch: &EventBatch) -> OwnedHeaders {
+pub(crate) fn headers(id: &[u8; 32], batch: &EventBatch) -> OwnedHeaders {
     let view = &batch.view;
     let headers = OwnedHeaders::new_with_capacity(5)
-        .insert(Header { key: "event_id", value: Some(id) })
+        .insert(Header { key: "event_id", value: Some(&id[..]) })
         .insert(Header { key: "schema", value: Some(view.schema.name()) });
     let headers = if view.version.is_empty() {
         headers

@@ -1,7 +1,7 @@
 //! What a body is: one JSON object an event, one after the other, without commas (Splunk, "Format events for HTTP Event
 //! Collector").
 
-use pipeline::{EventMeta, Timestamp, Write};
+use pipeline::{Timestamp, Write};
 
 /// Bytes of an envelope besides the event and what is the same for all.
 const AROUND: usize = 96;
@@ -30,7 +30,7 @@ impl Envelope {
             body.extend_from_slice(&self.between);
             body.extend_from_slice(batch.text(meta));
             body.extend_from_slice(b",\"fields\":{\"event_id\":\"");
-            push_id(&mut body, meta);
+            body.extend_from_slice(&meta.id_digits());
             body.extend_from_slice(b"\"}}\n");
         }
         body
@@ -47,14 +47,4 @@ fn push_time(body: &mut Vec<u8>, time: Timestamp) {
     body.extend_from_slice(itoa::Buffer::new().format(millis / 1000).as_bytes());
     let digit = |part: u64| b'0' + (part % 10) as u8;
     body.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
-}
-
-/// 32 digits of hexadecimal.
-fn push_id(body: &mut Vec<u8>, meta: &EventMeta) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(meta.id.to_be_bytes()) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
-    body.extend_from_slice(&text);
 }

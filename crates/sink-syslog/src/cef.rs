@@ -7,7 +7,7 @@ use encode::cef::{Event, Header};
 use pipeline::{EventBatch, EventMeta, EventOutcome};
 use serde::Deserialize;
 
-use crate::message::{hex, word};
+use crate::message::{digits, word};
 
 /// What receivers have fields for, wherever OCSF and ECS keep it. What is missing, or is of another type, is left out.
 #[derive(Default, Deserialize)]
@@ -64,7 +64,10 @@ struct Agent<'a> {
 
 /// Writes one event. `rawEvent` stands last: where a message is cut, the facts before it stay.
 pub(crate) fn event(batch: &EventBatch, meta: &EventMeta, out: &mut Vec<u8>) {
-    let text = String::from_utf8_lossy(batch.text(meta));
+    let text = match simdutf8::basic::from_utf8(batch.text(meta)) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(batch.text(meta)),
+    };
     // A vendor's own record may be of any form; then the facts that are known without it must do.
     let facts: Facts<'_> = serde_json::from_str(&text).unwrap_or_default();
     let action = word(batch, &meta.action);
@@ -79,7 +82,7 @@ pub(crate) fn event(batch: &EventBatch, meta: &EventMeta, out: &mut Vec<u8>) {
     };
     let mut event = Event::begin(&header, out);
     event.value("rt", &meta.time.as_millis().to_string());
-    event.value("externalId", hex(meta.id, &mut [0; 32]));
+    event.value("externalId", digits(&meta.id_digits()));
     event.value("act", action);
     event.value(
         "outcome",

@@ -72,7 +72,7 @@ fn push(
     escapes: Escapes,
     out: &mut Vec<u8>,
 ) -> Fit {
-    let mut digits = [0; 32];
+    let id = meta.id_digits();
     let view = &batch.view;
     let message = Message {
         severity: severity(meta.severity),
@@ -80,7 +80,7 @@ fn push(
         kind: word(batch, &meta.action),
         data_id: DATA_ID,
         data: &[
-            ("event_id", hex(meta.id, &mut digits)),
+            ("event_id", digits(&id)),
             ("source", &batch.origin.source),
             ("dataset", &batch.origin.dataset),
             ("schema", view.schema.name()),
@@ -117,12 +117,10 @@ pub(crate) fn word<'a>(batch: &'a EventBatch, span: &std::ops::Range<u32>) -> &'
     std::str::from_utf8(batch.word(span)).unwrap_or_default()
 }
 
-/// An id as it stands in all of Towpath.
-pub(crate) fn hex(id: u128, digits: &mut [u8; 32]) -> &str {
-    for (at, digit) in digits.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[(id >> (124 - 4 * at)) as usize & 15];
-    }
-    std::str::from_utf8(digits).unwrap_or_default()
+/// An event's id as text.
+pub(crate) fn digits(id: &[u8; 32]) -> &str {
+    // They are ASCII.
+    std::str::from_utf8(id).unwrap_or_default()
 }
 
 impl SyslogSettings {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pipeline::{EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
+use pipeline::{Buffers, EventWriter, Origin, Record, RecordId, Schema, Timestamp, Transform, View};
 use transform::{ECS_VERSION, OCSF_VERSIONS, PostmanOptions, UnknownActions};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -44,7 +44,7 @@ fn measure(view: &View, records: &[Vec<u8>], round: Duration) {
         dataset: "postman.audit".into(),
         labels: vec![],
     };
-    let mut out = EventWriter::with_capacity(4 * records.len(), 8192 * records.len());
+    let mut out = EventWriter::with_buffer(&Buffers::default(), 4 * records.len(), 8192 * records.len());
     encode(&*transform, &origin, records, &mut out);
     let (events, size, hash) = (out.len(), out.bytes(), xxh3_64(out.ndjson()));
     verify(view, &out, records.len());

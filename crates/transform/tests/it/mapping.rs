@@ -1,6 +1,6 @@
 //! Records of any API, read by a mapping.
 
-use pipeline::{EventOutcome, EventWriter, Schema, View};
+use pipeline::{Buffers, EventOutcome, EventWriter, Schema, View};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use transform::OCSF_VERSIONS;
@@ -423,7 +423,7 @@ fn an_ordinary_record_costs_no_allocation() {
     let (origin, text) = (origin(settings.dataset()), rich().to_string());
     for view in views().into_iter().filter(|view| view.schema != Schema::Raw) {
         let transform = transform::generic(&view, &settings).unwrap();
-        let mut out = EventWriter::with_capacity(16, 1 << 16);
+        let mut out = EventWriter::with_buffer(&Buffers::default(), 16, 1 << 16);
         let mut apply = || {
             out.clear();
             out.start_record(0);
