@@ -1,13 +1,11 @@
 //! What is kept open between writes. A connection belongs to one write at a time, and comes back only when that has ended
 //! well: after a failure, or when the write was dropped, nobody knows how far the receiver has got.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
 
 use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 
 use crate::address::Transport;
 use crate::config::SyslogSettings;
@@ -106,15 +104,11 @@ impl Connections {
 
     /// Ends all of them, at the same time.
     pub(crate) async fn close(&self) {
-        let mut ending: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+        let mut ending = JoinSet::new();
         while let Some(kept) = self.pop() {
-            ending.push(Box::pin(kept.finish()));
+            ending.spawn(kept.finish());
         }
-        poll_fn(|context| {
-            ending.retain_mut(|connection| connection.as_mut().poll(context).is_pending());
-            if ending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        ending.join_all().await;
     }
 
     fn pop(&self) -> Option<Connection> {
