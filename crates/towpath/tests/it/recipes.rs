@@ -41,10 +41,14 @@ fn every_recipe_is_valid_once_what_it_asks_for_is_added() {
         if !text.contains("\n  url: ") {
             keys += "    url: https://api.example.com\n";
         }
-        for variable in ["org", "account", "group", "tailnet", "workspace", "realm"] {
-            if text.contains(&format!("{{{variable}}}")) {
-                keys += &format!("    variables: {{ {variable}: x }}\n");
-            }
+        let known = ["org", "account", "group", "tailnet", "workspace", "realm", "enterprise", "key"];
+        let variables: Vec<String> = known
+            .iter()
+            .filter(|variable| text.contains(&format!("{{{variable}}}")))
+            .map(|variable| format!("{variable}: x"))
+            .collect();
+        if !variables.is_empty() {
+            keys += &format!("    variables: {{ {} }}\n", variables.join(", "));
         }
         let output = check(&keys);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
