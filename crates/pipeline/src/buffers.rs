@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// So many are kept when nobody uses them: chunks between the encoder and a sink that keeps up are few.
 const MOST: usize = 4;
 
+/// Larger ones are given back to the system: a chunk has at most a MiB and the record that ends it, and one huge record is no
+/// reason to keep as much for the next ones.
+const LARGEST: usize = 2 << 20;
+
 /// Buffers that come back when the batch that was made in them is dropped, wherever that is.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
@@ -30,6 +34,9 @@ impl Buffers {
     }
 
     fn give_back(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() > LARGEST {
+            return;
+        }
         buffer.clear();
         self.with(|kept| {
             // One too many makes room for one that is warm, and has the size that is asked for at present.
@@ -113,11 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn few_are_kept_and_none_that_is_too_small() {
+    fn few_are_kept_and_none_of_another_size() {
         let buffers = Buffers::default();
         drop((0..10).map(|_| buffers.take(100)).collect::<Vec<_>>());
         assert_eq!(buffers.with(|kept| kept.len()), MOST);
         assert!(buffers.take(101).capacity() > 100);
+        buffers.release();
+        drop(buffers.take(LARGEST + 1));
+        assert_eq!(buffers.with(|kept| kept.len()), 0, "one that is too large");
         drop(buffers.take(100));
         buffers.release();
         assert_eq!(buffers.with(|kept| kept.capacity()), 0);

@@ -24,8 +24,8 @@ fn collection_06_the_first_walk_after_a_pause_is_a_sweep() {
     }
 }
 
-#[test]
-fn collection_06_a_sweep_reaches_back_from_the_last_one_not_from_now() {
+/// All of the past is read, and nothing was in it; with the moment of the first request.
+fn caught_up() -> (Conversation, Timestamp) {
     let mut talk = Conversation::begin(Policy::default(), Start::At(at("2026-01-01")));
     talk.asks();
     let begun = talk.now;
@@ -34,6 +34,12 @@ fn collection_06_a_sweep_reaches_back_from_the_last_one_not_from_now() {
         talk.asks();
         talk.ends(&[]);
     }
+    (talk, begun)
+}
+
+#[test]
+fn collection_06_a_sweep_reaches_back_from_the_last_one_not_from_now() {
+    let (mut talk, begun) = caught_up();
     talk.restarts(5 * DAY);
     let sweep = talk.asks();
     assert_eq!((sweep.kind, sweep.since), (Kind::Sweep, Some(begun.minus(DAY + SECOND))));
@@ -50,14 +56,7 @@ fn collection_06_a_sweep_reaches_back_from_the_last_one_not_from_now() {
 
 #[test]
 fn collection_06_after_a_pause_too_long_for_one_window_the_past_is_history() {
-    let mut talk = Conversation::begin(Policy::default(), Start::At(at("2026-01-01")));
-    talk.asks();
-    let begun = talk.now;
-    talk.ends(&[]);
-    while talk.collector.status().walks.iter().any(|line| line.starts_with("history")) {
-        talk.asks();
-        talk.ends(&[]);
-    }
+    let (mut talk, begun) = caught_up();
     talk.restarts(8 * DAY);
     let live = talk.asks();
     assert_eq!((live.kind, live.since), (Kind::Live, Some(ago(&talk, 15 * MINUTE + SECOND))));
