@@ -22,6 +22,7 @@ mod chunk;
 mod closing;
 mod delivery;
 mod engine;
+mod hand_out;
 mod parcel;
 mod refusals;
 mod saver;

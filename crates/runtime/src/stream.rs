@@ -15,7 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::backoff::{Backoff, Retry, rounded};
 use crate::budget::{Budget, Pressure};
-use crate::chunk::{Encoder, encode};
+use crate::chunk::Encoder;
+use crate::hand_out::{HandOut, hand_out};
 use crate::parcel::Parcel;
 use crate::saver::{Saver, save};
 use crate::seen::{SeenInRun, store_panicked};
@@ -27,9 +28,6 @@ const SETTLE: Duration = Duration::from_secs(10);
 
 /// With `--once`, a source that must wait longer than this for a person or a quota has failed.
 const ONCE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// A stream without a page for so long gives back the memory that the next ones would be encoded in.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// A source that waits so long with work to do says so.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -328,7 +326,7 @@ async fn finish_saving(saver: Saver, name: &str) -> Result<(), StreamError> {
     saver.finish().await.map_err(|source| StreamError::Store { source_name: name.into(), source })
 }
 
-fn defect(panic: &tokio::task::JoinError) -> String {
+pub(crate) fn defect(panic: &tokio::task::JoinError) -> String {
     format!("a task ended by a defect: {panic}")
 }
 
@@ -540,76 +538,4 @@ impl Collector {
             now.last_success = Some(present());
         });
     }
-}
-
-/// What handing out needs.
-struct HandOut {
-    spec: Arc<StreamSpec>,
-    pages: mpsc::Receiver<(Option<RawBatch>, Progress)>,
-    tracker: Tracker,
-    seen: Arc<SeenInRun>,
-    budget: Arc<Budget>,
-    chunk_bytes: usize,
-    outlets: Vec<Outlet>,
-    state: Arc<SourceState>,
-    buffers: Buffers,
-}
-
-impl HandOut {
-    /// Gives memory back while no page comes.
-    async fn next_page(&mut self) -> Option<(Option<RawBatch>, Progress)> {
-        loop {
-            match timeout(QUIET, self.pages.recv()).await {
-                Ok(page) => return page,
-                Err(_) => self.buffers.release(),
-            }
-        }
-    }
-}
-
-/// Encodes page after page, chunk by chunk as the budget allows, and hands the parcels to the sinks.
-async fn hand_out(mut work: HandOut) -> Result<(), String> {
-    while let Some((page, progress)) = work.next_page().await {
-        let Some(page) = page.filter(|page| !page.is_empty()) else {
-            work.tracker.track(Some(progress), Vec::new(), None, SinkSet::NONE, &[]);
-            continue;
-        };
-        let page = Arc::new(page);
-        let mut start = 0;
-        let mut progress = Some(progress);
-        while progress.is_some() {
-            let mut permit = work.budget.acquire(work.chunk_bytes).await;
-            let (spec, seen, this) = (work.spec.clone(), work.seen.clone(), page.clone());
-            let (cap, buffers) = (work.chunk_bytes, work.buffers.clone());
-            let encoding = tokio::task::spawn_blocking(move || {
-                encode(&this, start, cap, &spec.encoders, &buffers, |id| seen.had(id))
-            });
-            let chunk = encoding.await.map_err(|panic| defect(&panic))?;
-            permit.resize(chunk.bytes);
-            start = chunk.end;
-            let position = if start == page.records.len() { progress.take() } else { None };
-
-            let wants = |outlet: &&Outlet| {
-                !chunk.had.contains(outlet.number) && !chunk.batches[outlet.encoder].events.is_empty()
-            };
-            let outlets: Vec<&Outlet> = work.outlets.iter().filter(wants).collect();
-            let numbers: Vec<u32> = outlets.iter().map(|outlet| outlet.number).collect();
-            if let Some(first) = chunk.batches.first() {
-                count(&work.state.extra_events, first.events.len().saturating_sub(chunk.ids.len()));
-            }
-            let acks = work.tracker.track(position, chunk.ids, Some(permit), chunk.had, &numbers);
-            for (outlet, ack) in outlets.into_iter().zip(acks) {
-                let parcel = Parcel::new(
-                    chunk.batches[outlet.encoder].clone(),
-                    page.clone(),
-                    ack,
-                    outlet.state.clone(),
-                );
-                if outlet.parcels.send(parcel).await.is_err() {
-                    return Err(format!("sink {} has ended", outlet.state.name));
-                }
-            }
-        }
-    }
-    Ok(())
 }
