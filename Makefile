@@ -10,6 +10,7 @@ demo: ## the main job, on this machine, with nothing else installed
 	$(CARGO) run --quiet -p towpath -- demo --exit
 
 test: ## all tests: units, properties, conformance, the real binary end to end
+	$(CARGO) build --locked --package towpath # with the features that are shipped; what the tests add to them is not in it
 	$(CARGO) test --workspace --locked
 
 test-services: ## the sinks against real Kafka, MinIO, Elasticsearch, OpenSearch, rsyslog and syslog-ng, as far as they can be had; a storm for each

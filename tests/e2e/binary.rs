@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The binary that `TOWPATH_BIN` names, else one that is built with the profile and in the target directory of this test.
+/// The binary that `TOWPATH_BIN` names, else one that is built with the profile and in the target directory of this test:
+/// by itself, so that it has the features that are shipped and none that tests switch on.
 pub(crate) fn towpath() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("TOWPATH_BIN") {
@@ -23,7 +24,8 @@ fn build() -> PathBuf {
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args(["build", "--quiet", "--package", "towpath", "--bin", "towpath", "--profile", profile])
+        .args(["build", "--quiet", "--locked"])
+        .args(["--package", "towpath", "--bin", "towpath", "--profile", profile])
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(of_profile.parent().unwrap())

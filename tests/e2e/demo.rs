@@ -1,14 +1,11 @@
 //! `towpath demo --exit`: the first minute of a new user.
 
-use std::time::{Duration, Instant};
-
 use crate::workplace::Workplace;
 
 #[test]
 fn the_demo_delivers_everything_and_ends() {
     let place = Workplace::new();
-    let began = Instant::now();
-    let ended = place.run(&["demo", "--exit"], Duration::from_secs(60)).exits(0);
+    let ended = place.run(&["demo", "--exit"]).exits(0);
     assert_eq!(ended.stdout, "", "stdout is for data");
     for file in ["ocsf.ndjson", "ecs.ndjson"] {
         let ledger = ended.stderr.lines().find(|line| line.starts_with(&format!("./towpath-demo/{file}: ")));
@@ -28,5 +25,4 @@ fn the_demo_delivers_everything_and_ends() {
         assert!(ended.stderr.contains(word), "`{word}` is not said: {ended}");
     }
     assert!(!ended.stderr.contains("PMAK-"), "the key is shown: {ended}");
-    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
 }

@@ -16,7 +16,6 @@ use crate::truth::{assert_delivered, assert_delivered_once};
 use crate::workplace::{Config, Workplace};
 
 const RAW: &[(&str, Schema)] = &[("raw.ndjson", Schema::Raw)];
-const SOON: Duration = Duration::from_secs(15);
 
 /// A file system mounted for a test; unmounted when dropped.
 struct Mount(PathBuf);
@@ -60,7 +59,7 @@ fn fill(path: &Path, free: u64) {
 
 fn stop(mut process: Running, place: &Workplace) {
     process.terminate();
-    assert_eq!(process.wait(Duration::from_secs(30)).code(), Some(0), "{}", place.log());
+    assert_eq!(process.wait().code(), Some(0), "{}", place.log());
 }
 
 #[test]
@@ -73,12 +72,12 @@ fn a_full_disk_pauses_the_sink_until_there_is_space() {
     place.configure(&Config::new(&api).sink_at("raw", Path::new("out/raw.ndjson")).sink("ocsf"));
 
     let process = place.start(&["run"]);
-    wait_until("the disk is full", SOON, || place.log().contains("sink is paused"));
+    wait_until("the disk is full", || place.log().contains("sink is paused"));
     let log = place.log();
     assert!(log.contains("free space for ") && log.contains("out/raw.ndjson or raise the quota"), "{log}");
     assert!(log.contains("No space left on device"), "{log}");
     fs::remove_file(ballast).unwrap();
-    wait_until("it delivers again", SOON, || place.lines("ocsf.ndjson") >= 3000);
+    wait_until("it delivers again", || place.lines("ocsf.ndjson") >= 3000);
     stop(process, &place);
     assert!(place.log().contains("sink delivers again"), "{}", place.log());
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
@@ -90,20 +89,20 @@ fn a_limit_on_file_sizes_pauses_the_sink_until_it_is_raised() {
     let place = Workplace::new();
     place.configure(&Config::new(&api).sink("raw"));
     // The store is made without the limit.
-    place.run(&["run", "--once"], SOON).exits(0);
+    place.catches_up();
     for _ in 0..4000 {
         api.add(SystemTime::now());
     }
     // 1 MiB.
     let mut process = Running::start(&mut with_limit(2048, &place), &place.path("log"));
-    wait_until("the limit is reached", SOON, || {
+    wait_until("the limit is reached", || {
         process.ended().is_some() || place.log().contains("sink is paused")
     });
     assert_eq!(process.ended(), None, "the process did not survive the limit: {}", place.log());
     assert!(place.log().contains("raise the limit on file sizes"), "{}", place.log());
     let unlimited = Rlimit { current: None, maximum: None };
     prlimit(Pid::from_raw(process.pid().cast_signed()), Resource::Fsize, unlimited).unwrap();
-    wait_until("it delivers again", SOON, || place.lines("raw.ndjson") >= 4010);
+    wait_until("it delivers again", || place.lines("raw.ndjson") >= 4010);
     stop(process, &place);
     assert_delivered_once(&api, &place, RAW);
 }
@@ -121,8 +120,8 @@ fn a_limit_that_leaves_no_room_for_the_store_is_said() {
     let api = Api::start(Postman::builder().events(10));
     let place = Workplace::new();
     place.configure(&Config::new(&api).sink("raw"));
-    run(&mut with_limit(8, &place), b"", SOON).exits(1).says("data/checkpoints.db").says("File too large");
-    place.run(&["run", "--once"], SOON).exits(0);
+    run(&mut with_limit(8, &place), b"").exits(1).says("data/checkpoints.db").says("File too large");
+    place.catches_up();
     assert_delivered_once(&api, &place, RAW);
 }
 
@@ -136,13 +135,13 @@ fn a_read_only_directory_pauses_the_sink_until_it_is_writable() {
     place.configure(&Config::new(&api).sink_at("raw", Path::new("out/raw.ndjson")).sink("ocsf"));
 
     let process = place.start(&["run"]);
-    wait_until("the sink is paused", SOON, || place.log().contains("sink is paused"));
+    wait_until("the sink is paused", || place.log().contains("sink is paused"));
     let log = place.log();
     assert!(log.contains("make the file system of ") && log.contains("out/raw.ndjson writable"), "{log}");
     // The other sink is not held up.
-    wait_until("the other sink delivers", SOON, || place.lines("ocsf.ndjson") >= 500);
+    wait_until("the other sink delivers", || place.lines("ocsf.ndjson") >= 500);
     mount.remount("remount,rw");
-    wait_until("it delivers again", SOON, || place.lines("out/raw.ndjson") >= 500);
+    wait_until("it delivers again", || place.lines("out/raw.ndjson") >= 500);
     stop(process, &place);
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
 }
@@ -155,18 +154,18 @@ fn a_full_disk_under_the_data_directory_holds_collection_until_there_is_space() 
     place.configure(&Config::new(&api).with("data_dir: state/data").sink("raw"));
 
     let process = place.start(&["run"]);
-    wait_until("something is saved", SOON, || place.lines("raw.ndjson") > 500);
+    wait_until("something is saved", || place.lines("raw.ndjson") > 500);
     let ballast = place.path("state/ballast");
     fill(&ballast, 0);
-    wait_until("the disk is full", SOON, || place.log().contains("checkpoint cannot be saved"));
+    wait_until("the disk is full", || place.log().contains("checkpoint cannot be saved"));
     let log = place.log();
     assert!(log.contains("No space left on device"), "{log}");
     assert!(log.contains("state/data/checkpoints.db"), "{log}");
     fs::remove_file(ballast).unwrap();
-    wait_until("it saves again", SOON, || place.log().contains("checkpoint is saved again"));
+    wait_until("it saves again", || place.log().contains("checkpoint is saved again"));
     api.set_rate(0.0);
     stop(process, &place);
-    place.run(&["run", "--once", "--timeout", "60s"], Duration::from_secs(80)).exits(0);
+    place.catches_up();
     assert_delivered_once(&api, &place, RAW);
 }
 
@@ -180,10 +179,10 @@ fn killed_while_the_data_directory_is_full_it_loses_nothing() {
         &Config::new(&api).with("data_dir: state/data\nlimits: { in_flight: 256KiB }").sink("raw"),
     );
     let process = place.start(&["run"]);
-    wait_until("something is saved", SOON, || place.lines("raw.ndjson") > 500);
+    wait_until("something is saved", || place.lines("raw.ndjson") > 500);
     let ballast = place.path("state/ballast");
     fill(&ballast, 0);
-    wait_until("the disk is full", SOON, || place.log().contains("checkpoint cannot be saved"));
+    wait_until("the disk is full", || place.log().contains("checkpoint cannot be saved"));
     process.kill();
     // Still full: it says so instead of starting afresh, or starts and waits.
     let mut process = place.start(&["run"]);
@@ -193,7 +192,7 @@ fn killed_while_the_data_directory_is_full_it_loses_nothing() {
     }
     drop(process);
     fs::remove_file(ballast).unwrap();
-    place.run(&["run", "--once", "--timeout", "60s"], Duration::from_secs(80)).exits(0);
+    place.catches_up();
     assert_delivered(&api, &place, RAW);
     let events = place.events("raw.ndjson", Schema::Raw);
     let repeated: usize =
@@ -208,7 +207,7 @@ fn a_data_directory_that_cannot_be_written_is_said_before_anything_starts() {
     let Some(mount) = Mount::tmpfs(&place.path("state")) else { return };
     mount.remount("remount,ro");
     place.configure(&Config::new(&api).with("data_dir: state/data").sink("raw"));
-    let ended = run(&mut place.command(&["run"]), b"", SOON);
+    let ended = run(&mut place.command(&["run"]), b"");
     ended.exits(1).says("state/data").says("Read-only file system");
     assert_eq!(api.requests_so_far(), 0);
 }

@@ -10,13 +10,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::binary::towpath;
 use crate::process::{Running, run, wait_until};
 use crate::workplace::Workplace;
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// What a page writes for the URL of an API that it has started.
 const URL: &str = "http://127.0.0.1:…";
@@ -70,7 +67,7 @@ fn parts(page: &str, place: &Workplace) -> Vec<Part> {
 /// Whether the binary has a command with that option.
 fn is_there(command: &str, place: &Workplace) -> bool {
     let words: Vec<&str> = command.split(' ').filter(|word| !word.starts_with("--")).collect();
-    let help = run(&mut place.command(&[&words[..], &["--help"]].concat()), b"", SOON);
+    let help = run(&mut place.command(&[&words[..], &["--help"]].concat()), b"");
     let option = command.split(' ').find(|word| word.starts_with("--"));
     help.status.code() == Some(0) && option.is_none_or(|option| help.stdout.contains(option))
 }
@@ -128,13 +125,13 @@ fn guide_to_adding_a_source_is_right() {
                         &place.path(&log),
                     ));
                     let lines = shown.lines().count().max(1);
-                    wait_until("it says what is shown", SOON, || place.lines(&log) >= lines);
+                    wait_until("it says what is shown", || place.lines(&log) >= lines);
                     let printed = place.read(&log);
                     let first = printed.lines().next().filter(|line| line.starts_with("http://"));
                     url = first.map_or(url, str::to_owned);
                     printed
                 } else {
-                    let ended = run(shell.args(["-c", &command.replace(URL, &url)]), b"", SOON);
+                    let ended = run(shell.args(["-c", &command.replace(URL, &url)]), b"");
                     assert!(ended.status.code() != Some(127), "{command}: {ended}");
                     format!("{}{}", ended.stdout, ended.stderr)
                 };

@@ -1,14 +1,10 @@
 //! One data directory, one process.
 
-use std::time::Duration;
-
 use simulator::Postman;
 
 use crate::api::Api;
 use crate::process::wait_until;
 use crate::workplace::{Config, Workplace};
-
-const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_second_process_on_the_same_data_directory_refuses_and_names_the_first() {
@@ -16,7 +12,7 @@ fn a_second_process_on_the_same_data_directory_refuses_and_names_the_first() {
     let place = Workplace::new();
     place.configure(&Config::new(&api).sink("raw"));
     let first = place.start(&["run"]);
-    wait_until("it starts", SOON, || place.log().contains("towpath starts"));
+    wait_until("it starts", || place.log().contains("towpath starts"));
 
     let refusal = format!("data directory is in use by process {}", first.pid());
     for args in [
@@ -27,11 +23,11 @@ fn a_second_process_on_the_same_data_directory_refuses_and_names_the_first() {
         &["checkpoint", "set", "postman", "{}"],
         &["checkpoint", "reset", "postman"],
     ] {
-        let ended = place.run(args, SOON).exits(1);
+        let ended = place.run(args).exits(1);
         assert!(ended.stderr.contains(&refusal), "{args:?}: {ended}");
         assert_eq!(ended.stdout, "", "{args:?}");
     }
     // Killed, it holds nothing any more.
     first.kill();
-    place.run(&["checkpoint", "list"], SOON).exits(0);
+    place.run(&["checkpoint", "list"]).exits(0);
 }

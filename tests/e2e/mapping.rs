@@ -1,15 +1,11 @@
 //! What a source's configuration and the API's own words add to events, and how holes in the history are reported.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use simulator::{Faults, Postman};
 use testkit::schema::{check_ecs, check_ocsf};
 
 use crate::api::Api;
 use crate::workplace::{Config, Workplace};
-
-const LONG: Duration = Duration::from_secs(60);
 
 fn lines(place: &Workplace, name: &str) -> Vec<Value> {
     let text = place.read(name);
@@ -36,7 +32,7 @@ fn place_with(api: &Api, source: &str) -> Workplace {
 fn labels_of_the_source_are_on_every_event() {
     let api = Api::start(Postman::builder().events(50));
     let place = place_with(&api, "labels: { env: prod, cost.center: \"42\" }\n");
-    place.run(&["run", "--once"], LONG).exits(0);
+    place.catches_up();
     let (ocsf, ecs) = (lines(&place, "ocsf.ndjson"), lines(&place, "ecs.ndjson"));
     assert!(ocsf.len() >= 50 && ecs.len() == 50);
     for event in ocsf {
@@ -51,8 +47,7 @@ fn labels_of_the_source_are_on_every_event() {
 fn history_that_the_api_no_longer_has_is_reported_as_a_hole() {
     let api = Api::start(Postman::builder().events(50));
     let place = place_with(&api, "start: 2024-01-01T00:00:00Z\n");
-    let ended =
-        place.run(&["run", "--once"], LONG).exits(0).says("audit records of this time are not available");
+    let ended = place.run(&["run", "--once"]).exits(0).says("audit records of this time are not available");
     let gaps = |events: Vec<Value>, path: &str| -> Vec<Value> {
         events.into_iter().filter(|event| event.pointer(path) == Some(&json!("towpath.gap"))).collect()
     };
@@ -71,7 +66,7 @@ fn history_that_the_api_no_longer_has_is_reported_as_a_hole() {
     assert_eq!(ecs[0]["event"]["start"], "2024-01-01T00:00:00.000Z");
 
     // It is reported once, not at every start.
-    place.run(&["run", "--once"], LONG).exits(0);
+    place.catches_up();
     assert_eq!(gaps(lines(&place, "ocsf.ndjson"), "/metadata/log_name").len(), 1);
 }
 
@@ -80,7 +75,7 @@ fn the_apis_list_of_actions_is_read_and_is_not_needed() {
     for action_list in [true, false] {
         let api = Api::start(Postman::builder().events(200).faults(Faults { action_list, ..Faults::none() }));
         let place = place_with(&api, "");
-        let ended = place.run(&["run", "--once"], LONG).exits(0);
+        let ended = place.catches_up();
         assert!(api.requests().iter().any(|request| request.path.ends_with("/audit-actions")));
         assert_eq!(lines(&place, "ecs.ndjson").len(), 200, "{ended}");
     }

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use simulator::{Faults, Postman};
@@ -10,14 +9,12 @@ use simulator::{Faults, Postman};
 use crate::api::Api;
 use crate::process::{Ended, run};
 use crate::workplace::Workplace;
-
-const SOON: Duration = Duration::from_secs(30);
 const ARGS: [&str; 3] = ["normalize", "--source", "postman"];
 
 fn normalize(place: &Workplace, args: &[&str], stdin: &[u8]) -> Ended {
     let mut all = ARGS.to_vec();
     all.extend(args);
-    run(&mut place.command(&all), stdin, SOON).exits(0)
+    run(&mut place.command(&all), stdin).exits(0)
 }
 
 /// Records of the simulator, odd ones among them.
@@ -184,6 +181,6 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let place = Workplace::new();
-    let ended = run(&mut place.command(&[&ARGS[..], &["nowhere.ndjson"]].concat()), b"", SOON).exits(1);
+    let ended = run(&mut place.command(&[&ARGS[..], &["nowhere.ndjson"]].concat()), b"").exits(1);
     assert!(ended.stderr.contains("nowhere.ndjson"), "{ended}");
 }

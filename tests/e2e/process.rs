@@ -11,6 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const POLL: Duration = Duration::from_millis(5);
 
+/// How long a test waits for what has to happen. It says nothing about speed: on a machine that is busy or whose disk is
+/// slow everything takes many times longer, and a test that has to know how long something takes measures that itself.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
 /// A child process; killed when dropped.
 pub(crate) struct Running {
     child: Child,
@@ -48,8 +52,15 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// How it ends by itself; panics when it has not within [`PATIENCE`].
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.wait_within(PATIENCE)
+    }
+
     /// How it ends by itself; panics when it has not within `limit`.
-    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+    #[track_caller]
+    pub(crate) fn wait_within(&mut self, limit: Duration) -> ExitStatus {
         let until = Instant::now() + limit;
         loop {
             if let Some(status) = self.ended() {
@@ -100,9 +111,9 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// Runs `command` to its end, with `stdin` if there is any; panics when it has not ended within `limit`.
+/// Runs `command` to its end, with `stdin` if there is any; panics when it has not ended within [`PATIENCE`].
 #[track_caller]
-pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Ended {
+pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Ended {
     let file_of = |bytes: &[u8]| {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
@@ -113,7 +124,7 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Ended
     let (mut stdout, mut stderr) = (file_of(b""), file_of(b""));
     command.stdin(file_of(stdin)).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
     let mut running = Running { child: command.spawn().unwrap() };
-    let until = Instant::now() + limit;
+    let until = Instant::now() + PATIENCE;
     let status = loop {
         match running.ended() {
             Some(status) => break Some(status),
@@ -131,13 +142,21 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Ended
     let (stdout, stderr) = (read(&mut stdout), read(&mut stderr));
     match status {
         Some(status) => Ended { status, stdout, stderr },
-        None => panic!("not ended within {limit:?}: {command:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"),
+        None => {
+            panic!("not ended within {PATIENCE:?}: {command:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+        }
     }
+}
+
+/// Waits until `condition` holds; panics with `what` when it does not within [`PATIENCE`].
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, condition);
 }
 
 /// Waits until `condition` holds; panics with `what` when it does not within `limit`.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let until = Instant::now() + limit;
     while !condition() {
         assert!(Instant::now() < until, "not within {limit:?}: {what}");

@@ -8,13 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, spawn};
-use std::time::Duration;
 
-use crate::process::{Ended, run};
+use crate::process::{Ended, PATIENCE, run};
 use crate::receiver::{Receiver, TOKEN};
 use crate::workplace::Workplace;
-
-const SOON: Duration = Duration::from_secs(30);
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/recipes")
@@ -30,7 +27,7 @@ fn names(folder: &Path, wanted: impl Fn(&Path) -> bool) -> BTreeSet<String> {
 }
 
 fn normalize(place: &Workplace, args: &[&str], stdin: &str) -> Ended {
-    run(&mut place.command(&[&["normalize"], args].concat()), stdin.as_bytes(), SOON)
+    run(&mut place.command(&[&["normalize"], args].concat()), stdin.as_bytes())
 }
 
 /// What is expected of a recipe; written anew if that is asked for.
@@ -271,7 +268,7 @@ impl OnePage {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                stream.set_read_timeout(Some(SOON)).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 let head = BufReader::new(&stream)
                     .lines()
                     .take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()));
@@ -315,11 +312,11 @@ fn dead_letters_call_the_records_what_the_mapping_calls_them() {
             receiver.url()
         ),
     );
-    place.run(&["run", "--once", "--timeout", "40s"], 2 * SOON).exits(1);
-    let listed = place.run(&["dead-letters", "list", "--json"], SOON).exits(0);
+    place.run(&["run", "--once", "--timeout", "40s"]).exits(1);
+    let listed = place.run(&["dead-letters", "list", "--json"]).exits(0);
     let letter: serde_json::Value =
         serde_json::from_str(&listed.stdout).unwrap_or_else(|error| panic!("{error}: {listed}"));
-    let shown = place.run(&["dead-letters", "show", letter["id"].as_str().unwrap()], SOON).exits(0);
+    let shown = place.run(&["dead-letters", "show", letter["id"].as_str().unwrap()]).exits(0);
     assert!(shown.stdout.contains("cloud (audit_logs, nirvana.mine)"), "{shown}");
     assert!(shown.stdout.contains("\"dataset\": \"nirvana.mine\""), "{shown}");
 }

@@ -206,13 +206,13 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
     // One is away from the start, another one in the middle, and the process dies in between.
     splunk.away(true);
     let first = place.start(&["run"]);
-    wait_until("the first events arrive", Duration::from_secs(30), || at_webhook.ids().len() > 200);
+    wait_until("the first events arrive", || at_webhook.ids().len() > 200);
     cluster.away(true);
     kafka.broker_down(-1).unwrap();
     first.kill();
     splunk.away(false);
     let mut second = place.start(&["run"]);
-    wait_until("more events arrive", Duration::from_secs(30), || at_splunk.ids().len() > 200);
+    wait_until("more events arrive", || at_splunk.ids().len() > 200);
     cluster.away(false);
     kafka.broker_up(-1).unwrap();
 
@@ -224,19 +224,17 @@ fn one_pipeline_delivers_to_every_kind_of_destination() {
         ("bucket", &at_bucket),
         ("syslog", &at_syslog),
     ];
-    wait_until("every destination has every record", Duration::from_secs(90), || {
+    wait_until("every destination has every record", || {
         everywhere.iter().all(|(_, stored)| all.is_subset(&stored.ids()))
     });
-    wait_until("the topic has every record", Duration::from_secs(60), || {
-        all.is_subset(&topic(&brokers).ids())
-    });
+    wait_until("the topic has every record", || all.is_subset(&topic(&brokers).ids()));
     // librdkafka tells its figures every few seconds.
-    wait_until("the metrics know of the broker", Duration::from_secs(30), || {
+    wait_until("the metrics know of the broker", || {
         metric(admin, "towpath_sink_kafka_brokers_up{sink=\"kafka\"}") == Some(1.0)
             && metric(admin, "towpath_sink_kafka_queued_events{sink=\"kafka\"}") == Some(0.0)
     });
     second.terminate();
-    assert!(second.wait(Duration::from_secs(30)).success());
+    assert!(second.wait().success());
     let known = api.all_ids();
     let in_file = Stored::default();
     lines(place.read("file.ndjson").as_bytes()).for_each(|line| in_file.add(line));

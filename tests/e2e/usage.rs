@@ -1,13 +1,9 @@
 //! Wrong usage and wrong configuration: exit status 2, nothing started, everything said at once.
 
-use std::time::Duration;
-
 use simulator::Postman;
 
 use crate::api::Api;
 use crate::workplace::Workplace;
-
-const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn all_errors_of_a_configuration_come_at_once_with_their_places() {
@@ -31,7 +27,7 @@ fn all_errors_of_a_configuration_come_at_once_with_their_places() {
     );
     place.write("towpath.yaml", &text);
     for command in ["run", "check"] {
-        let ended = place.run(&[command], SOON).exits(2);
+        let ended = place.run(&[command]).exits(2);
         for (place_of_error, word) in [
             ("towpath.yaml:2:22", "lots"),
             ("towpath.yaml:8:5", "api_key"),
@@ -65,7 +61,7 @@ fn wrong_usage_has_a_status_of_its_own() {
         (&["simulate", "--faults", "some"], "none, default, hostile"),
         (&["simulate", "--rate", "fast"], "20/s"),
     ] {
-        let ended = place.run(args, SOON).exits(2);
+        let ended = place.run(args).exits(2);
         assert!(ended.stderr.contains(says), "{args:?} does not say `{says}`: {ended}");
         assert_eq!(ended.stdout, "", "{args:?}");
     }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -68,8 +67,14 @@ impl Workplace {
 
     /// Runs the binary to its end.
     #[track_caller]
-    pub(crate) fn run(&self, args: &[&str], limit: Duration) -> Ended {
-        process::run(&mut self.command(args), b"", limit)
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        process::run(&mut self.command(args), b"")
+    }
+
+    /// Collects and delivers everything that there is, with success.
+    #[track_caller]
+    pub(crate) fn catches_up(&self) -> Ended {
+        self.run(&["run", "--once"]).exits(0)
     }
 }
 

@@ -153,7 +153,7 @@ fn weather_the_storm(name: &str, destination: &dyn Destination, death: Death, ag
     }
     assert_eq!(process.ended(), None, "the storm came too late:\n{}", place.log());
     destination.weather(Weather::Clear);
-    let status = process.wait(LIMIT.saturating_sub(began.elapsed()));
+    let status = process.wait_within(LIMIT.saturating_sub(began.elapsed()));
     assert_eq!(status.code(), Some(0), "not everything is delivered:\n{}", place.log());
     let took = began.elapsed();
 
@@ -235,7 +235,7 @@ fn compare_events(place: &Workplace, records: &[Record], events: &[Event]) -> (V
         lines.push(b'\n');
     }
     std::fs::write(place.path("all.ndjson"), lines).unwrap();
-    let made = place.run(&["normalize", "--source", "postman", "all.ndjson"], LIMIT).exits(0);
+    let made = place.run(&["normalize", "--source", "postman", "all.ndjson"]).exits(0);
     let expected = names(&delivered::events(Schema::Ocsf, made.stdout.as_bytes()));
     let there = names(events);
     let difference = |of: &BTreeSet<String>, from: &BTreeSet<String>| of.difference(from).cloned().collect();

@@ -1,7 +1,6 @@
 //! A real node of Elasticsearch or OpenSearch.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -122,7 +121,7 @@ impl Node {
     /// Loads the product's own index template.
     fn set_up(&self) {
         let args = ["schema", "elasticsearch", "--schema", "ocsf", "--flavor", &self.flavor];
-        let template = Workplace::new().run(&args, Duration::from_secs(10)).exits(0).stdout;
+        let template = Workplace::new().run(&args).exits(0).stdout;
         self.call("PUT", "/_index_template/towpath-storm", &template.replace("300", "302"));
     }
 }

@@ -9,7 +9,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -38,7 +37,7 @@ impl Server {
     pub(super) fn kill(&self) {
         let pid = self.pid();
         kill_process(pid, Signal::KILL).unwrap();
-        wait_until("the server is gone", Duration::from_secs(10), || test_kill_process(pid).is_err());
+        wait_until("the server is gone", || test_kill_process(pid).is_err());
     }
 
     /// Starts it with the data that it had.
