@@ -214,7 +214,8 @@ impl<'a> Check<'a> {
                 "give it, or its variable, a value",
             );
         }
-        if matches!(scalar.origin, Origin::Literal | Origin::Default) && !names_only_a_host(&scalar.text) {
+        let written = matches!(scalar.origin, Origin::Literal | Origin::Default);
+        if written && !names_only_a_host(&scalar.text) && !is_placeholder(&scalar.text) {
             self.findings.push(Finding::warning(
                 &node.span,
                 format!("the secret `{}` is written in this file", at.name),
@@ -445,6 +446,13 @@ fn sounds_secret(key: &str) -> bool {
 /// Whether a secret is a URL that tells none, such as the address of a proxy without a password.
 fn names_only_a_host(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| !rest.trim_end_matches('/').contains(['@', '?', '#', '/']))
+}
+
+/// Whether a secret only names the variable of a recipe that holds it: `{key}`.
+fn is_placeholder(text: &str) -> bool {
+    text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    })
 }
 
 /// Whether a value is a URL with a user, a password or parameters in it.
