@@ -132,7 +132,7 @@ impl<'a> Check<'a> {
     }
 
     /// A key of the user's own, such as the name of a header. Its value is not shown: only a name tells a secret there, and
-    /// names are mistyped.
+    /// names are mistyped; but for values that the schema says are none (`writeOnly: false`).
     fn free_key(&mut self, entry: &Entry, schema: &Value, at: At<'_>) {
         let Entry { key, key_span, value } = entry;
         if is_stray(entry) {
@@ -140,7 +140,9 @@ impl<'a> Check<'a> {
         }
         let name = if is_presentable(key) { key } else { "this key" };
         self.show_key(entry);
-        self.node(value, schema, At { name, secret: at.secret || sounds_secret(key), hidden: true, ..at });
+        let open = schema.get("writeOnly") == Some(&Value::Bool(false));
+        let secret = at.secret || !open && sounds_secret(key);
+        self.node(value, schema, At { name, secret, hidden: !open, ..at });
     }
 
     fn unknown_key(&mut self, entry: &Entry, known: &Map<String, Value>) {

@@ -29,6 +29,11 @@ fn ids_of(api: &Postman) -> Vec<u64> {
     api.all_ids().iter().map(|id| id.parse().unwrap()).collect::<BTreeSet<_>>().into_iter().rev().collect()
 }
 
+/// The server has noted all that it has sent when it answers the next request of the connection.
+fn noted(client: &mut Client) {
+    drop(client.get("/me"));
+}
+
 fn error_name(response: &Response) -> String {
     let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
     body["error"]["name"].as_str().or(body["title"].as_str()).unwrap().to_owned()
@@ -177,6 +182,7 @@ async fn every_answer_is_what_it_says() {
         assert_eq!(api.requests().last().unwrap().answers, [answer.name()]);
     }
 
+    noted(&mut client);
     let shown = api.shown_ids();
     let far = format!("{LOGS}&cursor={}", ids_of(&api)[700]);
     let spoils: Vec<(Answer, Sees)> = vec![
@@ -613,6 +619,7 @@ async fn trouble_at_one_place_ends() {
                 assert!(pages < 50, "{answer:?} {cursor:?}");
             }
             assert!(pages > 3 && ids.len() == 300, "{answer:?}: {pages} pages, {} records", ids.len());
+            noted(&mut client);
             assert_eq!(api.shown_ids().len(), 300);
         }
     }
@@ -623,7 +630,7 @@ async fn the_oracle_knows_exactly_what_was_shown() {
     let (api, mut client) = start(1000, Faults { flips: None, ..Faults::none() }).await;
     assert!(api.shown().is_empty());
     let page = client.page(LOGS);
-    client.get("/me").unwrap();
+    noted(&mut client);
     let shown = api.shown();
     assert_eq!(shown.len(), 100);
     let texts: BTreeSet<_> = page.records.iter().map(|text| text.clone().into_bytes()).collect();
@@ -648,7 +655,7 @@ async fn the_oracle_knows_exactly_what_was_shown() {
         assert!(api.add_in_place(old) < page.ids()[99], "before those of the page");
     }
     let (ids, mut client) = walking.join().unwrap();
-    client.get("/me").unwrap();
+    noted(&mut client);
     let shown: BTreeSet<u64> = api.shown_ids().iter().map(|id| id.parse().unwrap()).collect();
     assert!(shown.len() == 200 && ids.iter().all(|id| shown.contains(id)), "{}", shown.len());
 
@@ -657,7 +664,7 @@ async fn the_oracle_knows_exactly_what_was_shown() {
     assert!(api.edit(id));
     let again = client.page("/audit/logs?limit=1");
     assert!(again.records[0].contains("(corrected, revision 1)"));
-    client.get("/me").unwrap();
+    noted(&mut client);
     let record = api.shown().into_iter().find(|record| record.id == Some(id.to_string())).unwrap();
     let revisions: Vec<_> = record.versions.iter().map(|version| version.revision).collect();
     assert_eq!(revisions, [0, 1]);
@@ -668,7 +675,7 @@ async fn the_oracle_knows_exactly_what_was_shown() {
         client.page(LOGS);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    client.get("/me").unwrap();
+    noted(&mut client);
     let flipped = api.shown().into_iter().filter(|record| record.versions.len() == 2).collect::<Vec<_>>();
     assert!(flipped.len() > 10, "{}", flipped.len());
     for record in flipped.iter().filter(|record| record.id != Some(id.to_string())) {
@@ -758,6 +765,7 @@ async fn a_correct_collector_gets_everything_whatever_happens() {
             .filter(|record| !record.versions.iter().any(|version| delivered.contains(&version.text)))
             .collect();
         assert!(missing.is_empty(), "seed {seed}: {} of {}: {missing:?}", missing.len(), api.all().len());
+        noted(&mut client);
         let shown: usize = api.shown().iter().map(|record| record.versions.len()).sum();
         assert_eq!(shown, delivered.len(), "seed {seed}: what was shown is what was read");
         assert_eq!(api.stats().keys_elsewhere, 0);

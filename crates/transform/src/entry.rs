@@ -48,7 +48,10 @@ pub(crate) struct Entry<'a> {
     /// The whole record.
     pub(crate) root: Value<'a>,
     pub(crate) head: Head<'a>,
+    /// What was done.
     pub(crate) action: Text<'a>,
+    /// The record's own code for that, where `action` is a name for it.
+    pub(crate) action_code: Option<Text<'a>>,
     /// The record's time as it is written there.
     pub(crate) original_time: Option<Text<'a>>,
     pub(crate) message: Option<Text<'a>>,

@@ -14,6 +14,9 @@ use crate::position::Kind;
 /// Clocks that differ by less are taken as equal: one's own, and those of the API's servers.
 const SAME_CLOCK: Duration = Duration::from_secs(60);
 
+/// An upper edge that is less behind the API's clock is not asked for anew: `Date` tells whole seconds, and answers take time.
+const SAME_MOMENT: Duration = Duration::from_secs(2);
+
 /// Which records are new, oldest first.
 pub(super) fn sort_out(page: &Page<'_>, seen: &[Seen], order: Order) -> Taken {
     let mut taken = Taken::default();
@@ -98,12 +101,14 @@ impl Collector {
         too_late
     }
 
-    /// Whether the upper edge of a walk to the present was taken from a clock behind the API's: it is asked for again.
+    /// Whether the upper edge of a walk to the present was taken from a clock behind the API's: it is asked for again. Until a
+    /// walk of this process has closed that clock may have been our own, and what it is behind by would count as read.
     fn ends_too_early(&mut self, at: usize, server_now: Timestamp) -> bool {
         let walk = &self.position.walks[at];
         let (Some(since), Some(horizon)) = (walk.since, walk.horizon) else { return false };
         let should = self.horizon(since, server_now);
-        let too_early = !walk.corrected && should > Some(horizon.plus(SAME_CLOCK));
+        let allowed = if self.has_been_live { SAME_CLOCK } else { SAME_MOMENT };
+        let too_early = !walk.corrected && should > Some(horizon.plus(allowed));
         let walk = &mut self.position.walks[at];
         walk.corrected |= too_early;
         if too_early {

@@ -1,5 +1,7 @@
 //! APIs that can be asked for less than any window, or want more, or whose cursors live for ever.
 
+use std::time::Duration;
+
 use pipeline::Seen;
 use poll::position::Kind;
 use poll::{
@@ -62,6 +64,33 @@ fn an_upper_edge_that_is_required_is_always_there_and_bounds_what_is_complete() 
     assert_eq!(talk.asks().until, request.until, "frozen for the whole walk");
     talk.ends(&[]);
     assert_eq!(talk.complete_until(), Some(at("2026-11-20T10:28:00Z")));
+}
+
+/// Our own clock, which nothing but the first answer corrects, is a minute behind the API's at most, and then as much of the log
+/// would count as read that nobody has asked for.
+#[test]
+fn an_upper_edge_of_our_own_clock_is_asked_for_anew_where_the_api_s_is_ahead() {
+    for (ahead, again) in [(2, false), (4, true), (59, true)] {
+        let ahead = Duration::from_secs(ahead);
+        let mut talk = Conversation::begin(policy(TimeFilter::Closed { settle: Duration::ZERO }), Start::Now);
+        let answers = |talk: &mut Conversation| {
+            let page = Page { records: &[], next: Onward::End, server_time: Some(talk.now.plus(ahead)) };
+            talk.collector.page(&page, &[], talk.now);
+        };
+        talk.asks();
+        answers(&mut talk);
+        if again {
+            let request = talk.asks();
+            assert!(request.until >= Some(talk.now.plus(ahead)), "{request:?}");
+            answers(&mut talk);
+        }
+        talk.waits();
+        // From then on the API's clock is known; what an answer takes is no reason to ask twice.
+        talk.polls();
+        talk.now = talk.now.plus(Duration::from_secs(5));
+        answers(&mut talk);
+        assert!(talk.waits().caught_up);
+    }
 }
 
 #[test]

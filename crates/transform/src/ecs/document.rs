@@ -69,6 +69,7 @@ impl Encoder {
         line.string(key!("provider"), &self.module);
         line.maybe(key!("id"), entry.head.id);
         line.text(key!("action"), entry.action);
+        line.maybe(key!("code"), entry.action_code);
         // Nothing is known of an action that fell back to the base class for want of an actor.
         let (categories, types) = match (entry.rule.class, class) {
             (Class::Api, Class::Base) => (&[][..], &[][..]),

@@ -1,5 +1,6 @@
 //! The check of a mapping: every key, and everything that is wrong at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipeline::Path;
@@ -28,13 +29,22 @@ impl MappingConfig {
         let candidates = check.candidates(&self.fields);
         let actor_types = check.actor_types(&self.actor_types);
         let outcomes = check.outcomes(&self.outcomes);
+        let action_names = check.action_names(&self.action_names);
         let actions = check.actions(&self.actions);
         if !check.wrong.is_empty() {
             return Err(check.wrong);
         }
         let base_url = self.base_url.as_deref().map(|url| url.trim_end_matches('/').into());
         let finder = Finder::new(&candidates);
-        Ok(MappingSettings(Arc::new(Mapping { product, base_url, finder, actor_types, outcomes, actions })))
+        Ok(MappingSettings(Arc::new(Mapping {
+            product,
+            base_url,
+            finder,
+            actor_types,
+            outcomes,
+            action_names,
+            actions,
+        })))
     }
 }
 
@@ -190,7 +200,8 @@ impl Check {
                 None => {
                     let usual = field.usual_paths().iter().zip(0..);
                     candidates.extend(usual.filter_map(|((noun, path), rank)| {
-                        Some(Candidate { field, rank, noun: *noun, path: path.parse().ok()? })
+                        let (path, kinds) = (path.parse().ok()?, field.kinds(false));
+                        Some(Candidate { field, rank, noun: *noun, path, kinds })
                     }));
                 }
                 Some(Paths(texts)) if texts.is_empty() && field == Field::Action => {
@@ -204,7 +215,8 @@ impl Check {
                     for (text, rank) in texts.iter().zip(0..) {
                         let key = if texts.len() > 1 { format!("{key}.{rank}") } else { key.clone() };
                         let path = self.path(key, text);
-                        candidates.extend(path.map(|path| Candidate { field, rank, noun: 0, path }));
+                        let kinds = field.kinds(true);
+                        candidates.extend(path.map(|path| Candidate { field, rank, noun: 0, path, kinds }));
                     }
                 }
             }
@@ -261,6 +273,18 @@ impl Check {
                 }
             }
         }
+    }
+
+    fn action_names(&mut self, names: &BTreeMap<String, String>) -> Vec<(Box<str>, Box<str>)> {
+        for (code, name) in names {
+            let remedy = "write a code and its name: `\"1000\": user.logged_in`";
+            if code.is_empty() {
+                self.wrong.push(Invalid::new("action_names", "has a name for no code", remedy));
+            } else if name.trim().is_empty() {
+                self.wrong.push(Invalid::new("action_names", format!("has no name for `{code}`"), remedy));
+            }
+        }
+        names.iter().map(|(code, name)| (code.as_str().into(), name.as_str().into())).collect()
     }
 
     fn actions(&mut self, actions: &[ActionConfig]) -> Vec<ActionRule> {

@@ -1,6 +1,7 @@
 //! What a user writes under `mapping`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use pipeline::EventOutcome;
@@ -36,9 +37,19 @@ pub struct MappingConfig {
     pub outcomes: OutcomesConfig,
     /// What `fields.actor.type` can say. Any other text is kept as the type.
     pub actor_types: ActorTypesConfig,
+    /// What the API's codes for actions mean, where it writes numbers or other codes: `{ "1000": user.logged_in }`. The action is then
+    /// the name, and `actions` are held against it; the code is kept in ECS `event.code` and OCSF `unmapped`. A code without a name
+    /// is its own.
+    #[schemars(schema_with = "names_of_codes")]
+    pub action_names: BTreeMap<String, String>,
     /// What actions are: the first rule that fits counts. Without one, sign-ins and sign-outs are `authentication`, and all else
     /// is `api_activity`, by the action's verb or the request's method.
     pub actions: Vec<ActionConfig>,
+}
+
+/// Names for codes; none of them is a secret, whatever its code sounds like.
+fn names_of_codes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "writeOnly": false } })
 }
 
 /// Where the fields of a record are: a path, or a list of which the first that is there counts; `[]` leaves a field out. A
@@ -52,7 +63,8 @@ pub struct FieldsConfig {
     /// When it happened: RFC 3339 with or without fraction and offset, a date, or seconds or milliseconds since 1970. Default:
     /// `created_at`, `timestamp`, …
     pub time: Option<Paths>,
-    /// What was done, which every record must have. Default: `action`, `event_type`, …
+    /// What was done, which every record must have: a text, or a number where a path is given here; see `action_names`. Default:
+    /// `action`, `event_type`, …
     pub action: Option<Paths>,
     /// What was done, in words. Default: `message`, `description`, `summary`.
     pub message: Option<Paths>,

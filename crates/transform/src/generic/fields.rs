@@ -49,14 +49,16 @@ impl Field {
         &[TenantId, TenantName],
     ];
 
-    /// The kinds of values that can be this field, as bits. One of another kind counts as not there.
-    pub(super) const fn kinds(self) -> u8 {
+    /// The kinds of values that can be this field, as bits. One of another kind counts as not there. Only who names the
+    /// path of the action knows that a number there is one.
+    pub(super) const fn kinds(self, configured: bool) -> u8 {
         const TEXT: u8 = Kind::String.bit();
         match self {
             // APIs write ids, times and codes as texts or as numbers, outcomes as truth values too.
             Id | Time | ActorId | UserId | GroupId | TargetId | TenantId | StatusCode | Outcome => {
                 TEXT | Kind::Number.bit() | Kind::Bool.bit()
             }
+            Action if configured => TEXT | Kind::Number.bit(),
             Self::Roles => TEXT | Kind::Array.bit(),
             _ => TEXT,
         }

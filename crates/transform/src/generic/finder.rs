@@ -20,6 +20,8 @@ pub(super) struct Candidate {
     /// id of one is never put beside the name of another.
     pub(super) noun: u8,
     pub(super) path: Path,
+    /// The kinds of values that the field can be there, a bit each.
+    pub(super) kinds: u8,
 }
 
 /// The trie.
@@ -128,12 +130,12 @@ struct Draft {
 impl Finder {
     pub(super) fn new(candidates: &[Candidate]) -> Self {
         let mut root = Draft::default();
-        for Candidate { field, rank, noun, path } in candidates {
+        for Candidate { field, rank, noun, path, kinds } in candidates {
             let mut place = &mut root;
             for name in path.names() {
                 place = place.children.entry(name.clone()).or_default();
             }
-            place.takes.push(Take { field: *field, kinds: field.kinds(), rank: *rank, noun: *noun });
+            place.takes.push(Take { field: *field, kinds: *kinds, rank: *rank, noun: *noun });
         }
         let mut finder = Self { nodes: Vec::new(), takes: Vec::new(), entries: Vec::new(), inner: 0 };
         finder.add("", root);

@@ -38,7 +38,17 @@ struct Mapping {
     finder: Finder,
     actor_types: ActorTypes,
     outcomes: Outcomes,
+    /// The codes that have names, in order.
+    action_names: Vec<(Box<str>, Box<str>)>,
     actions: Vec<ActionRule>,
+}
+
+impl Mapping {
+    /// The name of the action that a record calls `code`.
+    fn action_name(&self, code: &str) -> Option<Text<'_>> {
+        let place = self.action_names.binary_search_by(|(known, _)| (**known).cmp(code)).ok()?;
+        self.action_names.get(place).map(|(_, name)| Text::foreign(name))
+    }
 }
 
 /// What records call the kinds of actors.
@@ -116,9 +126,11 @@ impl GenericReader {
         let Within { met, words, label, .. } = within;
         let mut found = Found::EMPTY;
         mapping.finder.find(root, met, &mut found);
-        let Some(action) = found.text(Field::Action) else {
+        let Some(written) = found.text(Field::Action) else {
             return Err(if found.odd_action { Why::ActionIsNoText } else { Why::NoAction });
         };
+        let name = mapping.action_name(written.value);
+        let action = name.unwrap_or(written);
         let method = found.text(Field::Method);
         let status = found.text(Field::StatusCode).and_then(|text| Some((text.value.parse().ok()?, text)));
         let target = found.named(Field::TargetId, Field::TargetName);
@@ -136,6 +148,7 @@ impl GenericReader {
             root,
             head: found.head(),
             action,
+            action_code: name.map(|_| written),
             original_time: found.text(Field::Time),
             message: found.text(Field::Message),
             rule,

@@ -84,6 +84,7 @@ impl PostmanReader {
             root,
             head: fields.head(),
             action,
+            action_code: None,
             original_time: fields.timestamp,
             message: fields.message.and_then(Value::string),
             rule,

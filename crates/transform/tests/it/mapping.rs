@@ -252,6 +252,40 @@ fn the_first_rule_that_fits_counts() {
 }
 
 #[test]
+fn a_code_is_called_by_its_name_and_kept_beside_it() {
+    let config = json!({
+        "fields": {"action": "type"},
+        "action_names": {"1000": "User_LoggedIn", "del": "Item_Deleted"},
+        "actions": [{"match": "user_*", "class": "authentication"}, {"match": "1000", "severity": "fatal"}],
+    });
+    let of = |code: Value| json!({"type": code, "actor": {"id": "u7"}, "created_at": "2026-11-20T08:00:00Z"});
+    for (code, action, class, activity, event_code) in [
+        (json!(1000), "User_LoggedIn", 3002, 1, Some("1000")),
+        (json!("1000"), "User_LoggedIn", 3002, 1, Some("1000")),
+        (json!("del"), "Item_Deleted", 6003, 4, Some("del")),
+        (json!(1001), "1001", 6003, 99, None),
+        (json!("DEL"), "DEL", 6003, 99, None),
+    ] {
+        let event = in_ocsf(&config, &of(code.clone()));
+        assert_eq!((event.meta.class, event.action.as_str()), (class, action), "{code}");
+        assert_eq!((&event.json["activity_id"], &event.json["severity_id"]), (&json!(activity), &json!(1)));
+        assert_eq!(event.json["metadata"]["event_code"], action);
+        assert_eq!(event.json.get("unmapped"), event_code.map(|_| json!({"type": code})).as_ref());
+        let event = one(&ecs(), &config, &of(code));
+        assert_eq!(event.json["event"]["action"], action);
+        assert_eq!(event.json["event"].get("code"), event_code.map(|code| json!(code)).as_ref());
+        assert_eq!(event.json.pointer("/acme/audit/extra_json"), None, "{}", event.json);
+    }
+    for (code, why) in
+        [(json!(true), "not a string"), (json!([1000]), "not a string"), (Value::Null, "no action")]
+    {
+        let event = in_ocsf(&config, &of(code));
+        assert_eq!(event.meta.class, 0);
+        assert!(event.json.to_string().contains(why), "{}", event.json);
+    }
+}
+
+#[test]
 fn fields_are_taken_from_the_first_path_that_is_there() {
     let config = json!({"fields": {
         "id": ["a.id", "b"], "action": ["kind", "\"dotted.kind\""], "time": "t", "actor": {"id": "who.0.id", "name": "who.1"},

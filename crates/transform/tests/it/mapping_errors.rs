@@ -9,7 +9,7 @@ use transform::MappingConfig;
 
 #[test]
 fn what_is_wrong_is_said_with_its_key_and_what_would_be_right() {
-    let cases: [Value; 10] = [
+    let cases: [Value; 11] = [
         json!({"vendor": "", "product": " ", "module": "Acme-1", "dataset": "Acme Audit", "base_url": "api.example.com"}),
         json!({"module": "user", "dataset": "x".repeat(101)}),
         json!({"module": "acme", "dataset": "other.audit"}),
@@ -28,6 +28,7 @@ fn what_is_wrong_is_said_with_its_key_and_what_would_be_right() {
         ]}),
         json!({"actions": [{"match": "*", "severity": "low"}, {"match": "x", "severity": "high"}]}),
         json!({"actions": [{"match": "x", "class": "account_change", "activity": "Create"}]}),
+        json!({"action_names": {"": "nothing", "1000": " ", "1001": "user.logged_out"}}),
     ];
     let mut found = String::new();
     for case in &cases {
