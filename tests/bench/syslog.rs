@@ -1,10 +1,10 @@
 //! `towpath run` into a syslog receiver on loopback that reads as fast as it can: TCP, counted octets.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{BufWriter, Read as _, Write as _};
+use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::{JoinHandle, spawn};
 
 use serde_json::Value;
@@ -15,43 +15,39 @@ use crate::process::measure;
 /// Records to deliver.
 const RECORDS: usize = 200_000;
 
-/// Keeps what each connection says in a file of its own.
+/// About how large a message is, so that room for all is there from the beginning.
+const EVENT_BYTES: usize = 2048;
+
+/// Keeps what each connection says in memory: writing it to a disk would cost several times what receiving it does.
 struct Receiver {
     address: String,
-    dir: PathBuf,
-    accepting: JoinHandle<Vec<JoinHandle<()>>>,
+    accepting: JoinHandle<Vec<JoinHandle<Vec<u8>>>>,
 }
 
 impl Receiver {
-    fn start(dir: &Path) -> Self {
-        fs::create_dir(dir).expect("a directory");
+    fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
-        let kept = dir.to_owned();
         let accepting = spawn(move || {
             let mut connections = Vec::new();
-            for (number, stream) in listener.incoming().flatten().enumerate() {
+            for stream in listener.incoming().flatten() {
                 // A connection that says this is ours, and the last one.
                 if stream.peer_addr().is_ok_and(|peer| peer.ip().is_ipv4()) && is_goodbye(&stream) {
                     break;
                 }
-                let file = File::create(kept.join(number.to_string())).expect("a file");
-                connections.push(spawn(move || keep(stream, file)));
+                connections.push(spawn(move || read(stream)));
             }
             connections
         });
-        Self { address, dir: dir.to_owned(), accepting }
+        Self { address, accepting }
     }
 
     /// What came, once all connections have ended.
     fn end(self) -> Vec<Vec<u8>> {
         let mut goodbye = TcpStream::connect(&self.address).expect("it listens");
         goodbye.write_all(b"!").expect("it reads");
-        for connection in self.accepting.join().expect("no defect") {
-            connection.join().expect("no defect");
-        }
-        let files = fs::read_dir(&self.dir).expect("the directory is ours");
-        files.map(|file| fs::read(file.expect("a file").path()).expect("it can be read")).collect()
+        let connections = self.accepting.join().expect("no defect");
+        connections.into_iter().map(|connection| connection.join().expect("no defect")).collect()
     }
 }
 
@@ -60,12 +56,11 @@ fn is_goodbye(stream: &TcpStream) -> bool {
     stream.peek(&mut first).is_ok_and(|length| length == 1) && first == *b"!"
 }
 
-fn keep(mut stream: TcpStream, file: File) {
-    let mut file = BufWriter::with_capacity(1 << 20, file);
-    let mut bytes = vec![0; 256 << 10];
-    while let Ok(length @ 1..) = stream.read(&mut bytes) {
-        file.write_all(&bytes[..length]).expect("the disk has room");
-    }
+/// All that comes until the connection ends, in whatever way.
+fn read(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORDS * EVENT_BYTES);
+    drop(stream.read_to_end(&mut bytes));
+    bytes
 }
 
 /// API → receiver, as JSON and as CEF.
@@ -73,7 +68,7 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
     println!("syslog: {RECORDS} records, OCSF, over TCP to a receiver on loopback");
     for body in ["json", "cef"] {
         let world = World::new(work, &format!("syslog-{body}"), RECORDS);
-        let receiver = Receiver::start(&world.dir.join("received"));
+        let receiver = Receiver::start();
         let address = &receiver.address;
         let config = world.configure(&format!(
             "type: syslog, address: \"tcp://{address}\", body: {body}, max_bytes: 64KiB"
