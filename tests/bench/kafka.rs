@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -17,11 +14,14 @@ use serde_json::Value;
 use crate::collect::World;
 use crate::process::measure;
 
-/// Records to deliver.
-const RECORDS: usize = 200_000;
+/// Records to deliver: as many as the mock cluster keeps, which is 5 MiB of a partition.
+const RECORDS: usize = 50_000;
 
 const TOPIC: &str = "audit";
-const PARTITIONS: i32 = 16;
+const PARTITIONS: i32 = 32;
+
+/// A run takes a second; so many are made.
+const ROUNDS: usize = 3;
 
 /// How long nothing must come for the topic to count as read to its end.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// API → Kafka, plain and compressed.
 pub(crate) fn throughput(towpath: &Path, work: &Path) {
     println!("kafka: {RECORDS} records, OCSF, to a mock cluster in this process, {PARTITIONS} partitions");
-    for compression in ["none", "zstd"] {
+    for compression in ["none", "zstd"].repeat(ROUNDS) {
         let world = World::new(work, &format!("kafka-{compression}"), RECORDS);
         let cluster = MockCluster::new(1).expect("a mock cluster");
         cluster.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
@@ -37,9 +37,8 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
         let config = world.configure(&format!(
             "type: kafka, brokers: [ \"{brokers}\" ], topic: {TOPIC}, compression: {compression}"
         ));
-        let reader = Reader::start(brokers);
         let cost = measure(&mut world.command(towpath, &config, true));
-        let (events, ids) = reader.end();
+        let (events, ids) = read(&brokers);
         assert!(ids == world.api.all_ids(), "{} of {RECORDS} records", ids.len());
         println!("  {compression:<5} {}", cost.figures(events));
         std::fs::remove_dir_all(&world.dir).expect("the directory is ours");
@@ -47,33 +46,8 @@ pub(crate) fn throughput(towpath: &Path, work: &Path) {
     println!();
 }
 
-/// Reads along, because the mock cluster keeps 5 MiB of a partition: what it then lacks is missing here too, and the
-/// figure is none. Looks at the records only at the end.
-struct Reader {
-    written: Arc<AtomicBool>,
-    reading: JoinHandle<Vec<Vec<u8>>>,
-}
-
-impl Reader {
-    fn start(brokers: String) -> Self {
-        let written = Arc::new(AtomicBool::new(false));
-        let all = written.clone();
-        Self { written, reading: spawn(move || read(&brokers, &all)) }
-    }
-
-    /// How many events came, and of which records.
-    fn end(self) -> (u64, BTreeSet<String>) {
-        self.written.store(true, Ordering::Relaxed);
-        let values = self.reading.join().expect("no defect");
-        let ids = values.iter().filter_map(|value| {
-            let event: Value = serde_json::from_slice(value).expect("an event");
-            event["metadata"]["original_event_uid"].as_str().map(str::to_owned)
-        });
-        (values.len() as u64, ids.collect())
-    }
-}
-
-fn read(brokers: &str, written: &AtomicBool) -> Vec<Vec<u8>> {
+/// How many events the topic has, and of which records. What the mock cluster has dropped is missing, and the figure is none.
+fn read(brokers: &str) -> (u64, BTreeSet<String>) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "bench")
@@ -85,11 +59,14 @@ fn read(brokers: &str, written: &AtomicBool) -> Vec<Vec<u8>> {
         partitions.add_partition_offset(TOPIC, partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&partitions).expect("partitions to read");
-    let (mut values, mut heard) = (Vec::new(), Instant::now());
-    while !written.load(Ordering::Relaxed) || heard.elapsed() < SILENCE {
+    let (mut events, mut ids, mut heard) = (0, BTreeSet::new(), Instant::now());
+    while heard.elapsed() < SILENCE {
         let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
-        values.push(message.expect("a record").payload().expect("a value").to_vec());
+        let message = message.expect("a record");
+        let event: Value = serde_json::from_slice(message.payload().expect("a value")).expect("an event");
+        ids.extend(event["metadata"]["original_event_uid"].as_str().map(str::to_owned));
+        events += 1;
         heard = Instant::now();
     }
-    values
+    (events, ids)
 }
