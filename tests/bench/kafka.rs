@@ -15,13 +15,13 @@ use crate::collect::World;
 use crate::process::measure;
 
 /// Records to deliver: as many as the mock cluster keeps, which is 5 MiB of a partition.
-const RECORDS: usize = 50_000;
+const RECORDS: usize = 100_000;
 
 const TOPIC: &str = "audit";
-const PARTITIONS: i32 = 32;
+const PARTITIONS: i32 = 64;
 
 /// A run takes a second; so many are made.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 /// How long nothing must come for the topic to count as read to its end.
 const SILENCE: Duration = Duration::from_secs(2);
