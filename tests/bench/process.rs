@@ -17,6 +17,16 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
+    /// What is left of it without what a shorter run took; the memory stays.
+    pub(crate) fn without(self, shorter: &Self) -> Self {
+        Self {
+            wall: self.wall.saturating_sub(shorter.wall),
+            cpu: self.cpu.saturating_sub(shorter.cpu),
+            others: self.others.saturating_sub(shorter.others),
+            peak_kib: self.peak_kib,
+        }
+    }
+
     pub(crate) fn cpu_per_million(&self, events: u64) -> f64 {
         self.cpu.as_secs_f64() / events as f64 * 1e6
     }
