@@ -1,11 +1,15 @@
 //! `towpath demo --exit`: the first minute of a new user.
 
+use std::time::{Duration, Instant};
+
 use crate::workplace::Workplace;
 
 #[test]
 fn the_demo_delivers_everything_and_ends() {
     let place = Workplace::new();
+    let began = Instant::now();
     let ended = place.run(&["demo", "--exit"]).exits(0);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     assert_eq!(ended.stdout, "", "stdout is for data");
     for file in ["ocsf.ndjson", "ecs.ndjson"] {
         let ledger = ended.stderr.lines().find(|line| line.starts_with(&format!("./towpath-demo/{file}: ")));

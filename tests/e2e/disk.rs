@@ -11,7 +11,7 @@ use simulator::Postman;
 
 use crate::api::Api;
 use crate::delivered::Schema;
-use crate::process::{Running, run, wait_until};
+use crate::process::{HEALS, Running, run, wait_until, wait_within};
 use crate::truth::{assert_delivered, assert_delivered_once};
 use crate::workplace::{Config, Workplace};
 
@@ -77,7 +77,7 @@ fn a_full_disk_pauses_the_sink_until_there_is_space() {
     assert!(log.contains("free space for ") && log.contains("out/raw.ndjson or raise the quota"), "{log}");
     assert!(log.contains("No space left on device"), "{log}");
     fs::remove_file(ballast).unwrap();
-    wait_until("it delivers again", || place.lines("ocsf.ndjson") >= 3000);
+    wait_within(HEALS, "it delivers again", || place.lines("ocsf.ndjson") >= 3000);
     stop(process, &place);
     assert!(place.log().contains("sink delivers again"), "{}", place.log());
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
@@ -102,7 +102,7 @@ fn a_limit_on_file_sizes_pauses_the_sink_until_it_is_raised() {
     assert!(place.log().contains("raise the limit on file sizes"), "{}", place.log());
     let unlimited = Rlimit { current: None, maximum: None };
     prlimit(Pid::from_raw(process.pid().cast_signed()), Resource::Fsize, unlimited).unwrap();
-    wait_until("it delivers again", || place.lines("raw.ndjson") >= 4010);
+    wait_within(HEALS, "it delivers again", || place.lines("raw.ndjson") >= 4010);
     stop(process, &place);
     assert_delivered_once(&api, &place, RAW);
 }
@@ -141,7 +141,7 @@ fn a_read_only_directory_pauses_the_sink_until_it_is_writable() {
     // The other sink is not held up.
     wait_until("the other sink delivers", || place.lines("ocsf.ndjson") >= 500);
     mount.remount("remount,rw");
-    wait_until("it delivers again", || place.lines("out/raw.ndjson") >= 500);
+    wait_within(HEALS, "it delivers again", || place.lines("out/raw.ndjson") >= 500);
     stop(process, &place);
     assert_delivered_once(&api, &place, &[("out/raw.ndjson", Schema::Raw), ("ocsf.ndjson", Schema::Ocsf)]);
 }
@@ -162,7 +162,7 @@ fn a_full_disk_under_the_data_directory_holds_collection_until_there_is_space() 
     assert!(log.contains("No space left on device"), "{log}");
     assert!(log.contains("state/data/checkpoints.db"), "{log}");
     fs::remove_file(ballast).unwrap();
-    wait_until("it saves again", || place.log().contains("checkpoint is saved again"));
+    wait_within(HEALS, "it saves again", || place.log().contains("checkpoint is saved again"));
     api.set_rate(0.0);
     stop(process, &place);
     place.catches_up();

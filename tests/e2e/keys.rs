@@ -4,7 +4,7 @@ use simulator::Postman;
 
 use crate::api::Api;
 use crate::delivered::Schema;
-use crate::process::wait_until;
+use crate::process::{HEALS, wait_until, wait_within};
 use crate::truth::assert_delivered_once;
 use crate::workplace::{Config, Workplace};
 
@@ -26,13 +26,13 @@ fn a_wrong_key_pauses_and_a_corrected_key_file_heals_without_a_restart() {
     assert_eq!(place.read("raw.ndjson"), "");
 
     place.write("key", &format!("{}\n", api.key()));
-    wait_until("it collects", || place.lines("raw.ndjson") >= 1000);
+    wait_within(HEALS, "it collects", || place.lines("raw.ndjson") >= 1000);
     // Changed at the vendor's, and then in the file.
     api.rotate_key("PMAK-another");
     api.add(std::time::SystemTime::now());
     wait_until("it is paused again", || place.log().matches("source is paused").count() > 1);
     place.write("key", "PMAK-another\n");
-    wait_until("it collects again", || place.lines("raw.ndjson") >= 1001);
+    wait_within(HEALS, "it collects again", || place.lines("raw.ndjson") >= 1001);
     process.terminate();
     assert_eq!(process.wait().code(), Some(0), "{}", place.log());
     assert_delivered_once(&api, &place, &[("raw.ndjson", Schema::Raw)]);

@@ -24,7 +24,7 @@ use crate::truth::Truth;
 use crate::workplace::{Config, Workplace};
 
 /// `/status` tells the truth within this.
-const TRUTH_WITHIN: Duration = Duration::from_secs(20);
+const TRUTH_WITHIN: Duration = Duration::from_secs(10);
 
 /// What `/readyz` allows before it says no, and a little for the test.
 const NOT_READY_AFTER: Duration = Duration::from_secs(60);

@@ -15,6 +15,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// slow everything takes many times longer, and a test that has to know how long something takes measures that itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Within this it works again once what was wrong is right, with the brief waits of [`Config::new`](crate::workplace::Config::new).
+pub(crate) const HEALS: Duration = Duration::from_secs(15);
+
 /// A child process; killed when dropped.
 pub(crate) struct Running {
     child: Child,

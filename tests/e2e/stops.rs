@@ -14,7 +14,7 @@ use crate::truth::assert_delivered_once;
 use crate::workplace::{Config, Workplace};
 
 const STOPS: usize = 24;
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_secs(10);
 
 #[test]
 fn stopped_at_any_moment_it_loses_nothing_and_repeats_nothing() {
@@ -23,7 +23,7 @@ fn stopped_at_any_moment_it_loses_nothing_and_repeats_nothing() {
     let faults = Faults { rate_limit, ..Faults::bad_day() };
     let api = Api::start(Postman::builder().seed(seed).events(6000).rate(100.0).faults(faults));
     let place = Workplace::new();
-    let config = Config::new(&api).with("drain_timeout: 60s").sink("raw").sink("ocsf");
+    let config = Config::new(&api).with("drain_timeout: 10s").sink("raw").sink("ocsf");
     place.write("towpath.yaml", &config.text());
 
     let mut random = Random::new(seed);
@@ -55,7 +55,8 @@ fn a_stop_waits_for_a_sink_that_cannot_deliver_no_longer_than_it_may() {
     let asked = Instant::now();
     process.terminate();
     assert_eq!(process.wait().code(), Some(0), "{}", place.log());
-    assert!((1..30).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
+    let took = asked.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(3)).contains(&took), "{took:?}");
 
     std::fs::remove_dir(place.path("raw.ndjson")).unwrap();
     place.catches_up();
@@ -72,7 +73,7 @@ fn a_second_signal_ends_it_at_once() {
     sleep(Duration::from_millis(800));
     assert!(process.ended().is_none(), "the first signal ended it: {}", place.log());
     process.terminate();
-    assert_eq!(process.wait_within(DRAIN / 2).code(), Some(1), "{}", place.log());
+    assert_eq!(process.wait_within(Duration::from_secs(2)).code(), Some(1), "{}", place.log());
 
     std::fs::remove_dir(place.path("raw.ndjson")).unwrap();
     place.catches_up();

@@ -141,7 +141,8 @@ impl<'a> Check<'a> {
         let name = if is_presentable(key) { key } else { "this key" };
         self.show_key(entry);
         let open = schema.get("writeOnly") == Some(&Value::Bool(false));
-        let secret = at.secret || !open && sounds_secret(key);
+        let is_elsewhere = value.scalar().is_some_and(|scalar| names_a_variable(&scalar.text));
+        let secret = at.secret || !open && !is_elsewhere && sounds_secret(key);
         self.node(value, schema, At { name, secret, hidden: !open, ..at });
     }
 
@@ -216,8 +217,7 @@ impl<'a> Check<'a> {
                 "give it, or its variable, a value",
             );
         }
-        let written = matches!(scalar.origin, Origin::Literal | Origin::Default);
-        if written && !names_only_a_host(&scalar.text) && !is_placeholder(&scalar.text) {
+        if matches!(scalar.origin, Origin::Literal | Origin::Default) && !names_only_a_host(&scalar.text) {
             self.findings.push(Finding::warning(
                 &node.span,
                 format!("the secret `{}` is written in this file", at.name),
@@ -450,8 +450,8 @@ fn names_only_a_host(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| !rest.trim_end_matches('/').contains(['@', '?', '#', '/']))
 }
 
-/// Whether a secret only names the variable of a recipe that holds it: `{key}`.
-fn is_placeholder(text: &str) -> bool {
+/// Whether a value only names the variable of a recipe that holds it: `{key}`.
+fn names_a_variable(text: &str) -> bool {
     text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|name| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     })
